@@ -1,0 +1,97 @@
+-- name: DatabaseNow :one
+-- The one clock that times of reading and recording are taken from.
+select clock_timestamp()::timestamptz as now;
+
+-- name: LedgerRows :many
+select item_id, dialog_id, source_changed, read_at, recorded_at, window_id, source, outcome, dialog_state, mapping_version, reason
+from unnest(@item_ids::uuid[]) as wanted(id)
+join ledger on ledger.item_id = wanted.id;
+
+-- name: RecordItems :many
+-- Returns the items that were recorded. One that is missing was recorded by somebody else since its reading began: what
+-- was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, and what is
+-- known of the dialog when a delivery fails.
+insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, source,
+    outcome, dialog_state, mapping_version, reason)
+select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), i.instance_guid,
+    nullif(i.source_changed, '0001-01-01 00:00:00+00'), i.read_at, clock_timestamp(),
+    nullif(i.window_id, 0), i.party_id, i.source::source, i.outcome::outcome, i.dialog_state::dialog_state,
+    i.mapping_version, nullif(i.reason, '')
+from (select unnest(@item_ids::uuid[]) as item_id, unnest(@dialog_ids::uuid[]) as dialog_id,
+        unnest(@instance_guids::uuid[]) as instance_guid, unnest(@source_changed::timestamptz[]) as source_changed,
+        unnest(@read_at::timestamptz[]) as read_at, unnest(@window_ids::bigint[]) as window_id,
+        unnest(@party_ids::integer[]) as party_id, unnest(@sources::text[]) as source,
+        unnest(@outcomes::text[]) as outcome, unnest(@dialog_states::text[]) as dialog_state,
+        unnest(@mapping_versions::smallint[]) as mapping_version, unnest(@reasons::text[]) as reason) as i
+order by i.item_id
+on conflict (item_id) do update set
+    dialog_id = excluded.dialog_id,
+    instance_guid = excluded.instance_guid,
+    source_changed = coalesce(excluded.source_changed, l.source_changed),
+    read_at = excluded.read_at,
+    recorded_at = excluded.recorded_at,
+    window_id = coalesce(excluded.window_id, l.window_id),
+    party_id = excluded.party_id,
+    source = excluded.source,
+    outcome = excluded.outcome,
+    dialog_state = case excluded.outcome when 'failed' then l.dialog_state else excluded.dialog_state end,
+    mapping_version = excluded.mapping_version,
+    reason = excluded.reason
+where l.recorded_at <= excluded.read_at
+returning item_id;
+
+-- name: QuarantineItems :exec
+insert into quarantine as q (source, item_key, item_id, org, app_id, position, instance_created, class, reason, detail, attempts, window_id)
+select i.source::source, i.item_key, nullif(i.item_id, '00000000-0000-0000-0000-000000000000'), nullif(i.org, ''), nullif(i.app_id, ''),
+    nullif(i.position, '0001-01-01 00:00:00+00'), nullif(i.instance_created, '0001-01-01 00:00:00+00'), i.class, i.reason, i.detail, i.attempts, nullif(i.window_id, 0)
+from (select unnest(@sources::text[]) as source, unnest(@item_keys::text[]) as item_key,
+        unnest(@item_ids::uuid[]) as item_id, unnest(@orgs::text[]) as org, unnest(@app_ids::text[]) as app_id,
+        unnest(@positions::timestamptz[]) as position, unnest(@instance_created::timestamptz[]) as instance_created,
+        unnest(@classes::text[]) as class, unnest(@reasons::text[]) as reason, unnest(@details::text[]) as detail,
+        unnest(@attempts::integer[]) as attempts, unnest(@window_ids::bigint[]) as window_id) as i
+order by i.source, i.item_key
+on conflict (source, item_key) do update set
+    item_id = excluded.item_id,
+    org = coalesce(excluded.org, q.org),
+    app_id = coalesce(excluded.app_id, q.app_id),
+    position = coalesce(excluded.position, q.position),
+    instance_created = coalesce(excluded.instance_created, q.instance_created),
+    class = excluded.class,
+    reason = excluded.reason,
+    detail = excluded.detail,
+    attempts = q.attempts + excluded.attempts,
+    window_id = coalesce(excluded.window_id, q.window_id),
+    last_failed_at = clock_timestamp();
+
+-- name: ReleaseItems :execrows
+-- Takes out of quarantine what has been delivered after all.
+delete from quarantine q
+using (select unnest(@sources::text[]) as source, unnest(@item_keys::text[]) as item_key) as i
+where q.source = i.source::source and q.item_key = i.item_key;
+
+-- name: QuarantinedKeys :many
+-- Which of these keys a window has already put in quarantine.
+select q.item_key, q.window_id
+from unnest(@item_keys::text[]) as wanted(key)
+join quarantine q on q.source = @source::source and q.item_key = wanted.key;
+
+-- name: QuarantineList :many
+select source, item_key, item_id, org, app_id, position, instance_created, class, reason, detail, attempts, first_failed_at, last_failed_at
+from quarantine
+where (sqlc.narg(source)::source is null or source = sqlc.narg(source)::source)
+  and (sqlc.narg(backfill_id)::bigint is null
+    or window_id in (select id from backfill_window where backfill_id = sqlc.narg(backfill_id)::bigint))
+order by last_failed_at desc, item_key
+limit @max_rows;
+
+-- name: QuarantineSince :one
+-- Exceptions that stand beside a watermark; an item without a time on the axis always counts.
+select count(*) from quarantine where source = @source and (position >= @back_to or position is null);
+
+-- name: LedgerCounts :many
+select source, outcome, dialog_state, count(*)::bigint as items from ledger group by source, outcome, dialog_state order by 1, 2, 3;
+
+-- name: LedgerPage :many
+-- The whole ledger in the order of its key, a page at a time.
+select item_id, dialog_id, instance_guid, party_id, source, outcome, dialog_state, reason, source_changed
+from ledger where item_id > @after order by item_id limit @max_rows;

@@ -1,0 +1,73 @@
+-- name: ClaimWindow :one
+-- The newest open window that nobody holds, under a new epoch. The caller holds the backfill's row lock, which keeps the
+-- number of windows walked at once within its limit.
+update backfill_window w set
+    epoch = w.epoch + 1, state = 'walking', worker = @worker, slices = w.slices + 1,
+    lease_until = clock_timestamp() + @lease::interval,
+    started_at = coalesce(w.started_at, clock_timestamp())
+where w.id = (
+    select c.id from backfill_window c
+    where c.backfill_id = @backfill_id and c.state in ('pending', 'walking')
+      and (c.state = 'pending' or c.lease_until < clock_timestamp())
+      and c.retry_at <= clock_timestamp()
+    order by c.to_time desc, c.org limit 1)
+returning *;
+
+-- name: HeldWindows :one
+select count(*) from backfill_window
+where backfill_id = @backfill_id and state = 'walking' and lease_until >= clock_timestamp();
+
+-- name: OpenWindows :one
+-- What is left of a backfill; claimable: what a slice could take up now.
+select count(*) filter (where state in ('pending', 'walking')) as open, count(*) filter (where state = 'failed') as failed,
+    count(*) filter (where state = 'walking' and lease_until >= clock_timestamp()) as held,
+    count(*) filter (where retry_at <= clock_timestamp()
+        and (state = 'pending' or state = 'walking' and lease_until < clock_timestamp())) as claimable
+from backfill_window where backfill_id = @backfill_id and state in ('pending', 'walking', 'failed');
+
+-- name: ExtendLease :one
+-- No row: the epoch is somebody else's now.
+update backfill_window w set lease_until = clock_timestamp() + @lease::interval
+from backfill b
+where w.id = @id and w.epoch = @epoch and w.state = 'walking' and b.id = w.backfill_id
+returning b.state, b.rate_per_s,
+    (select count(*) from backfill_window o where o.backfill_id = b.id and o.state = 'walking' and o.lease_until >= clock_timestamp())::bigint as held;
+
+-- name: RecordPage :execrows
+-- Checkpoint and accounts of a page. No row: the epoch is somebody else's, and the transaction must be undone (Invariant 5).
+update backfill_window w set
+    reached = @reached, reached_mode = @reached_mode, items_done = @items_done, attempts = 0, failure = null,
+    lease_until = clock_timestamp() + @lease::interval, recorded_at = clock_timestamp(), pages = w.pages + 1,
+    seen = w.seen + @seen, created = w.created + @created, updated = w.updated + @updated, unchanged = w.unchanged + @unchanged,
+    deleted = w.deleted + @deleted, purged = w.purged + @purged, restored = w.restored + @restored,
+    skipped = w.skipped + @skipped, quarantined = w.quarantined + @quarantined,
+    skipped_by_reason = case when @skipped::bigint = 0 then w.skipped_by_reason else (
+        select jsonb_object_agg(reason, items) from (
+            select reason, sum(items) as items from (
+                select key as reason, value::bigint as items from jsonb_each_text(w.skipped_by_reason)
+                union all
+                select key, value::bigint from jsonb_each_text(@skipped_by_reason::jsonb)) as parts
+            group by reason) as sums) end
+where w.id = @id and w.epoch = @epoch and w.state = 'walking';
+
+-- name: CloseWindow :one
+update backfill_window w set state = 'closed', closed_at = clock_timestamp(), lease_until = null, worker = null,
+    reached = w.from_time, reached_mode = 'below'
+where w.id = @id and w.epoch = @epoch and w.state = 'walking'
+returning org, from_time, to_time, seen, created, updated, unchanged, deleted, purged, restored, skipped, quarantined;
+
+-- name: YieldWindow :execrows
+-- Gives the window back as it stands. With a failure it counts as an attempt and rests until retry_at.
+update backfill_window set state = 'pending', lease_until = null, worker = null,
+    attempts = case when sqlc.narg(failure)::text is null then attempts else attempts + 1 end,
+    failure = coalesce(sqlc.narg(failure)::text, failure), retry_at = clock_timestamp() + @rest::interval
+where id = @id and epoch = @epoch and state = 'walking';
+
+-- name: FailWindow :execrows
+update backfill_window set state = 'failed', lease_until = null, worker = null, failure = @failure, attempts = attempts + 1
+where id = @id and epoch = @epoch and state = 'walking';
+
+-- name: CoverRange :exec
+insert into coverage as c (source, org, closed)
+values (@source, @org, tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz, '[)')))
+on conflict (source, org) do update set closed = c.closed + excluded.closed;
