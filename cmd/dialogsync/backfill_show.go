@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/altinn/dialogsync/internal/config"
+	"github.com/altinn/dialogsync/internal/history"
+)
+
+// showRows is how many windows and items of a kind are shown.
+const showRows = 20
+
+func (c *cli) backfillShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "show ID", Short: "Show one backfill: accounts, windows under way, windows in trouble, items in quarantine", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			id, err := backfillID(args[0])
+			if err != nil {
+				return err
+			}
+			_, pool, err := c.connected(cmd.Context(), config.NeedDatabase)
+			if err != nil {
+				return err
+			}
+			defer pool.Close()
+			detail, err := history.ReadDetail(cmd.Context(), pool, id, showRows)
+			if err != nil {
+				return err //nolint:wrapcheck // written for operators
+			}
+			return c.print(detail, func(w io.Writer, _ bool) { printDetail(w, &detail) })
+		},
+	}
+}
+
+func printDetail(w io.Writer, d *history.Detail) {
+	line(w, "Backfill", d.ID)
+	line(w, "Source", d.Source)
+	line(w, "State", d.State)
+	if d.Waiting != "" {
+		line(w, "Waiting", fmt.Sprintf("%s (since %s)", d.Waiting, moment(d.Since)))
+	}
+	if !d.Items {
+		line(w, "Range", fmt.Sprintf("%s back to %s", lastDay(d.Newest), day(d.Oldest)))
+		line(w, "Back to", fmt.Sprintf("%s (%s)", day(d.BackTo), percent(d.Share)))
+		line(w, "Organisations", orgsWord(&d.Progress))
+	}
+	line(w, "Ordered", fmt.Sprintf("%s by %s: %s", moment(&d.Created), d.Operator, d.Reason))
+	line(w, "Limits", fmt.Sprintf("%d windows at once, rate %s", d.Parallel, rateWord(d.RatePerS)))
+	line(w, "Windows", fmt.Sprintf("%d closed, %d under way, %d to do, %d failed", d.Windows.Closed, d.Windows.Walking, d.Windows.Pending, d.Windows.Failed))
+	a := d.Accounts
+	line(w, "Items seen", a.Seen)
+	line(w, "Accounted for", fmt.Sprintf("%d = %d created + %d updated + %d unchanged + %d deleted + %d purged + %d restored + %d skipped + %d quarantined",
+		a.Settled(), a.Created, a.Updated, a.Unchanged, a.Deleted, a.Purged, a.Restored, a.Skipped, a.Quarantined))
+	for _, s := range d.Skipped {
+		line(w, "  skipped", fmt.Sprintf("%d: %s", s.Items, s.Reason))
+	}
+	for _, s := range d.InProgress {
+		text := fmt.Sprintf("%s %s, reached %s, %d items, by %s", s.Org, s.Range, moment(&s.Reached), s.Seen, orDash(s.Worker))
+		line(w, "  under way", text)
+	}
+	for _, s := range d.Troubled {
+		line(w, "  in trouble", fmt.Sprintf("%s %s (%s, %d tries, next %s): %s", s.Org, s.Range, s.State, s.Attempts, moment(&s.RetryAt), s.Failure))
+	}
+	for _, q := range d.Quarantine {
+		line(w, "  quarantined", fmt.Sprintf("%s (%s): %s", q.ItemKey, q.Reason, q.Detail))
+	}
+	if int64(len(d.Quarantine)) < a.Quarantined && len(d.Quarantine) == showRows {
+		line(w, "", fmt.Sprintf("... and more: the first %d are shown", showRows))
+	}
+}
+
+func (c *cli) backfillWatchCommand() *cobra.Command {
+	var interval time.Duration
+	cmd := &cobra.Command{
+		Use:   "watch [ID]",
+		Short: "Follow backfills until they are over",
+		Long: `Shows a line for each backfill that is not over, or for the one given, and renews it. On a terminal the lines stay in
+place; elsewhere a line is written when something has changed. It ends when nothing is left to follow: exit code 0 if all was
+walked, 3 if a backfill ended failed or items are in quarantine.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var id *int64
+			if len(args) == 1 {
+				n, err := backfillID(args[0])
+				if err != nil {
+					return err
+				}
+				id = &n
+			}
+			_, pool, err := c.connected(cmd.Context(), config.NeedDatabase)
+			if err != nil {
+				return err
+			}
+			defer pool.Close()
+			return c.watch(cmd.Context(), pool, id, interval)
+		},
+	}
+	cmd.Flags().DurationVar(&interval, "interval", time.Second, "how often to look")
+	return cmd
+}
+
+// watcher follows backfills from one look to the next.
+type watcher struct {
+	before map[int64]history.Progress
+	at     time.Time
+	// pace smooths rates over some looks.
+	pace map[int64]float64
+	// drawn is how many lines stand on the terminal.
+	drawn int
+	last  map[int64]string
+}
+
+func (c *cli) watch(ctx context.Context, pool *pgxpool.Pool, id *int64, interval time.Duration) error {
+	if id != nil {
+		if _, err := oneBackfill(ctx, pool, *id); err != nil {
+			return err
+		}
+	}
+	live := c.isTerminal()
+	w := &watcher{before: map[int64]history.Progress{}, pace: map[int64]float64{}, last: map[int64]string{}}
+	followed := map[int64]bool{}
+	for {
+		all, err := history.ReadProgress(ctx, pool, id)
+		if err != nil {
+			return err //nolint:wrapcheck // says what it does itself
+		}
+		var shown []history.Progress
+		open := 0
+		for i := range all {
+			isOver := over(all[i].State)
+			if !isOver {
+				open++
+			}
+			if !isOver || followed[all[i].ID] || id != nil {
+				followed[all[i].ID] = true
+				shown = append(shown, all[i])
+			}
+		}
+		w.draw(c.err, shown, live)
+		if open == 0 {
+			return c.verdict(shown)
+		}
+		select {
+		case <-ctx.Done():
+			return nil // the watcher had enough; the backfill goes on
+		case <-time.After(interval):
+		}
+	}
+}
+
+func over(state string) bool { return state != history.StateRunning && state != history.StatePaused }
+
+func (c *cli) verdict(shown []history.Progress) error {
+	for i := range shown {
+		if shown[i].State == history.StateFailed || shown[i].Accounts.Quarantined > 0 {
+			return codedError{code: exitPartly, err: errQuiet}
+		}
+	}
+	return nil
+}
+
+func (c *cli) isTerminal() bool {
+	file, ok := c.err.(interface{ Fd() uintptr })
+	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor
+}
+
+// smoothing is the weight of the newest look in a rate.
+const smoothing = 0.3
+
+func (w *watcher) draw(out io.Writer, shown []history.Progress, live bool) {
+	now := time.Now()
+	if live && w.drawn > 0 {
+		fmt.Fprintf(out, "\x1b[%dA", w.drawn) //nolint:errcheck // a terminal that is gone needs no lines
+	}
+	for i := range shown {
+		p := shown[i]
+		rate := w.pace[p.ID]
+		var eta time.Duration
+		if before, seen := w.before[p.ID]; seen {
+			var newest float64
+			newest, eta = history.Rate(before, p, now.Sub(w.at))
+			rate = rate*(1-smoothing) + newest*smoothing
+		}
+		w.pace[p.ID] = rate
+		text := p.Line(rate, eta)
+		switch {
+		case live:
+			fmt.Fprintf(out, "\r\x1b[K%s\n", text) //nolint:errcheck // as above
+		case w.last[p.ID] != text:
+			fmt.Fprintln(out, text) //nolint:errcheck // as above
+		}
+		w.last[p.ID] = text
+		w.before[p.ID] = p
+	}
+	w.at, w.drawn = now, len(shown)
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/altinn/dialogsync/internal/config"
+	"github.com/altinn/dialogsync/internal/history"
+	"github.com/altinn/dialogsync/internal/httpserver"
+	"github.com/altinn/dialogsync/internal/jobs"
+	"github.com/altinn/dialogsync/internal/status"
+	"github.com/altinn/dialogsync/internal/telemetry"
+	"github.com/altinn/dialogsync/internal/transport"
+)
+
+// stopTimeout is how long work under way may take to end by itself; below Kubernetes' usual 30 s.
+const stopTimeout = 25 * time.Second
+
+// workerFlags size a worker process.
+type workerFlags struct {
+	slots       int
+	concurrency int
+	pageSize    int
+	sliceTime   time.Duration
+	lease       time.Duration
+	rest        time.Duration
+	name        string
+}
+
+func (c *cli) workerCommand() *cobra.Command {
+	var f workerFlags
+	cmd := &cobra.Command{
+		Use:   "worker",
+		Short: "Run the synchronisation until told to stop",
+		Long: `Runs the synchronisation. Run as many as you like: they share the work through PostgreSQL, and what one leaves undone
+another takes up.
+
+SIGTERM or Ctrl-C ends it in good order: checkpoints are saved, which takes seconds. A second signal ends it at once, which
+loses nothing either. /healthz, /readyz and /metrics are served on DIALOGSYNC_HTTP_ADDR; logs go to stderr.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runWorker(cmd.Context(), f) },
+	}
+	cmd.Flags().IntVar(&f.slots, "history-slots", 8, "windows of history that this process walks at once")                     //nolint:mnd // a default
+	cmd.Flags().IntVar(&f.concurrency, "concurrency", 32, "items that one window delivers at once")                            //nolint:mnd // as above
+	cmd.Flags().IntVar(&f.pageSize, "page-size", 500, "instances asked of Storage at a time")                                  //nolint:mnd // as above
+	cmd.Flags().DurationVar(&f.sliceTime, "slice-time", 2*time.Minute, "how long a job works before it gives its slot back")   //nolint:mnd // as above
+	cmd.Flags().DurationVar(&f.lease, "lease", 30*time.Second, "how long a window stays held when its worker is not heard of") //nolint:mnd // as above
+	cmd.Flags().DurationVar(&f.rest, "rest", 15*time.Second, "how long to wait before trying a failing system again")          //nolint:mnd // as above
+	cmd.Flags().StringVar(&f.name, "name", workerName(), "name of this process in the database and in logs")
+	return cmd
+}
+
+func workerName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "worker"
+	}
+	return fmt.Sprintf("%s/%d", host, os.Getpid())
+}
+
+// worker is a worker process with all its parts.
+type worker struct {
+	log     *zap.Logger
+	pool    *pgxpool.Pool
+	metrics *telemetry.Metrics
+	client  *river.Client[pgx.Tx]
+	server  *httpserver.Server
+	// stopping is closed when work under way is to end.
+	stopping chan struct{}
+}
+
+func (c *cli) runWorker(ctx context.Context, f workerFlags) error {
+	settings, err := c.settings(config.NeedDelivery)
+	if err != nil {
+		return err
+	}
+	log, err := c.logger(settings)
+	if err != nil {
+		return err
+	}
+	log = log.With(zap.String(telemetry.LogKeyWorker, f.name))
+	// Each slice holds a connection now and then, beside River's own needs.
+	const riverConns, perSlot = 8, 2
+	pool, err := c.database(ctx, settings, int32(riverConns+perSlot*f.slots)) //nolint:gosec // a small number
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	w := &worker{log: log, pool: pool, stopping: make(chan struct{})}
+	if err := w.assemble(settings, f); err != nil {
+		return err
+	}
+	return w.run(ctx, settings)
+}
+
+// assemble makes the parts, and starts none.
+func (w *worker) assemble(settings config.Config, f workerFlags) error {
+	var err error
+	if w.metrics, err = telemetry.NewMetrics(); err != nil {
+		return fmt.Errorf("make metrics: %w", err)
+	}
+	meter := w.metrics.Meter("dialogsync")
+	instruments, err := transport.NewInstruments(meter)
+	if err != nil {
+		return fmt.Errorf("make metrics of HTTP: %w", err)
+	}
+	if err := status.RegisterMetrics(meter, w.pool); err != nil {
+		return fmt.Errorf("make metrics of streams: %w", err)
+	}
+	p, err := newPlatform(settings, platformOptions{instruments: instruments, concurrency: f.concurrency * f.slots})
+	if err != nil {
+		return err
+	}
+	walker := &history.Walker{
+		Pool: w.pool, Storage: p.storage, Delivery: newDeliverer(settings, p, w.pool, time.Now), Health: p.health, Log: w.log,
+		Stopping: w.stopping,
+		Config: history.WalkerConfig{
+			Worker: f.name, PageSize: f.pageSize, Concurrency: f.concurrency, SliceTime: f.sliceTime, Lease: f.lease, Rest: f.rest,
+		},
+	}
+	if walker.Items, err = history.NewItemCounter(meter); err != nil {
+		return fmt.Errorf("make metrics of items: %w", err)
+	}
+	keeper := &history.Keeper{Pool: w.pool, Orgs: p.storage, Log: w.log}
+	w.client, err = jobs.NewClient(w.pool, keeper, jobs.Config{HistorySlots: f.slots, Walker: walker, Log: w.log})
+	if err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	return nil
+}
+
+// run works until ctx is done, and then ends in good order.
+func (w *worker) run(ctx context.Context, settings config.Config) error {
+	var err error
+	w.server, err = httpserver.Listen(ctx, httpserver.Config{Addr: settings.HTTPAddr, Ready: w.ready, Metrics: w.metrics.Handler()})
+	if err != nil {
+		return err //nolint:wrapcheck // says what it does itself
+	}
+	// River's jobs must outlive ctx: they end by themselves when stopping is closed.
+	if err := w.client.Start(context.WithoutCancel(ctx)); err != nil {
+		return errors.Join(fmt.Errorf("start River: %w", err), w.server.Stop(ctx))
+	}
+	w.log.Info("worker started", zap.String(telemetry.LogKeyListeningAddr, w.server.Addr()), zap.String(telemetry.LogKeyVersion, version),
+		zap.String(telemetry.LogKeyEnvironment, string(settings.Environment)))
+
+	<-ctx.Done()
+	w.log.Info("worker stops: checkpoints are being saved")
+	close(w.stopping)
+	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
+	defer cancel()
+	err = errors.Join(jobs.Stop(stopCtx, w.client), w.server.Stop(stopCtx), w.metrics.Shutdown(stopCtx))
+	w.log.Info("worker stopped")
+	return err
+}
+
+// ready tells what keeps the worker from working: the database, or that it is stopping.
+func (w *worker) ready(ctx context.Context) error {
+	select {
+	case <-w.stopping:
+		return errors.New("stopping")
+	default:
+	}
+	if err := w.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("database: %w", err)
+	}
+	return nil
+}

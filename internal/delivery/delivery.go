@@ -1,0 +1,171 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/altinn"
+	"github.com/altinn/dialogsync/internal/altinn/register"
+	"github.com/altinn/dialogsync/internal/altinn/storage"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/mapping"
+	"github.com/altinn/dialogsync/internal/transport"
+	"github.com/altinn/dialogsync/pkg/dialogid"
+	"github.com/altinn/dialogsync/pkg/dialogporten"
+)
+
+// Item is what is to be delivered, as the sync command names it (mapping rules, chapter 1).
+type Item struct {
+	// Source is told by the app id when empty.
+	Source ledger.Source
+	ID     altinn.InstanceID
+	// AppID is `org/app`; empty when the orderer does not know it. It is needed only for an instance that is gone.
+	AppID string
+	// Created is the instance's creation time, a part of the dialog's identity; zero when the orderer does not know it.
+	Created time.Time
+	// Migration: written silently, as history is (Invariant 10).
+	Migration bool
+	// Attempt counts from 1. Beyond the third, a submission is no longer held back for its PDF (mapping rules 9.3).
+	Attempt int
+}
+
+// archivedForm matches app ids of forms that came from the two older platforms (Storage reference 12.1).
+var archivedForm = regexp.MustCompile(`^[^/]+/a[12]-`)
+
+// source is the item's, told by the app id where the orderer did not say.
+func (i Item) source(appID string) ledger.Source {
+	switch {
+	case i.Source != "":
+		return i.Source
+	case archivedForm.MatchString(appID):
+		return ledger.A2ArchivedForms
+	}
+	return ledger.A3AppInstances
+}
+
+// Result is what came of a delivery.
+type Result struct {
+	Source  ledger.Source
+	Outcome ledger.Outcome
+	// Reason is the code of a skip.
+	Reason string
+	// ItemID is the item's key; DialogID differs from it only where the application chose it.
+	ItemID, DialogID uuid.UUID
+	State            ledger.DialogState
+	// SourceChanged is the lastChanged that was delivered; zero when the instance is gone.
+	SourceChanged time.Time
+	// ReadAt is the database's time before the reading began.
+	ReadAt time.Time
+	// WaitingForPDF: all was written, but a submission's PDF is not made yet; live comes back for it.
+	WaitingForPDF bool
+}
+
+// Deliverer brings items over. It is safe for concurrent use.
+type Deliverer struct {
+	Storage  *storage.Client
+	Catalog  *storage.Catalog
+	Register *register.Client
+	Dialogs  *dialogporten.Client
+	Settings mapping.Settings
+	// Now is the wall clock, for what a dialog may say of past and future.
+	Now func() time.Time
+	// ReadClock is the database's clock, which readings are dated by.
+	ReadClock func(context.Context) (time.Time, error)
+}
+
+// How often an item is read again when somebody else writes its dialog, and how long between.
+const (
+	maxConflicts   = 5
+	firstConflict  = 50 * time.Millisecond
+	longestBetween = 2 * time.Second
+)
+
+// Deliver brings an item over by Invariant 3: the dialog is read first, then the source, and what is written carries the
+// revision read. Where somebody else wrote in between, both are read again.
+func (d *Deliverer) Deliver(ctx context.Context, item Item) (Result, error) {
+	policy := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstConflict), backoff.WithMaxInterval(longestBetween))
+	var result Result
+	attempt := func() error {
+		var err error
+		result, err = d.deliverOnce(ctx, item)
+		if err != nil && !readAgain(err) {
+			return backoff.Permanent(err)
+		}
+		return err
+	}
+	err := backoff.Retry(attempt, backoff.WithContext(backoff.WithMaxRetries(policy, maxConflicts-1), ctx))
+	if err != nil {
+		return Result{}, fmt.Errorf("deliver %s: %w", item.ID, err)
+	}
+	return result, nil
+}
+
+// readAgain tells whether an error means that what was read is out of date: another writer was faster, or our own earlier
+// write had arrived after all (Invariant 2).
+func readAgain(err error) bool {
+	switch transport.Classify(err) {
+	case transport.Conflict, transport.Gone, transport.NotFound:
+		var refusal *dialogporten.Error
+		return errors.As(err, &refusal)
+	}
+	return false
+}
+
+// FromListing brings over an item whose instance stands in a listing, taken at listedAt by the database's clock. The
+// listing is good for a create alone (Invariant 4): anything else goes the way of Deliver.
+func (d *Deliverer) FromListing(ctx context.Context, item Item, listed *altinn.Instance, listedAt time.Time) (Result, error) {
+	app, err := d.Catalog.Application(ctx, listed.AppID)
+	if err != nil {
+		return Result{}, fmt.Errorf("deliver %s: read application: %w", item.ID, err)
+	}
+	if app == nil || !creatable(item, listed, app) {
+		return d.Deliver(ctx, item)
+	}
+	listing := reading{item: item, readAt: listedAt, app: app, instance: listed, dialogID: dialogid.V7(item.ID.GUID, item.Created)}
+	result, err := d.act(ctx, listing)
+	if err == nil {
+		return result, nil
+	}
+	if readAgain(err) {
+		return d.Deliver(ctx, item)
+	}
+	return Result{}, fmt.Errorf("deliver %s: %w", item.ID, err)
+}
+
+// creatable tells whether a listed instance most likely has no dialog and needs nothing but a create.
+func creatable(item Item, listed *altinn.Instance, app *altinn.Application) bool {
+	settings := app.SyncSettings()
+	return !listed.IsSoftDeleted() && !listed.IsHardDeleted() &&
+		!settings.EnableUserSuppliedDialogID && !settings.DisableSync && !settings.DisableCreate &&
+		!listed.HasDataValue(dialogIDKey) && !item.Created.IsZero()
+}
+
+// deliverOnce reads everything and acts once.
+func (d *Deliverer) deliverOnce(ctx context.Context, item Item) (Result, error) {
+	if app, cached := d.Catalog.Cached(item.AppID); cached && app.SyncSettings().DisableSync {
+		return d.skippedUnread(ctx, item)
+	}
+	reading, err := d.read(ctx, item)
+	if err != nil {
+		return Result{}, err
+	}
+	return d.act(ctx, reading)
+}
+
+// skippedUnread is step 1: the application is known and switched off, so nothing is read.
+func (d *Deliverer) skippedUnread(ctx context.Context, item Item) (Result, error) {
+	readAt, err := d.ReadClock(ctx)
+	if err != nil {
+		return Result{}, fmt.Errorf("read the database's clock: %w", err)
+	}
+	id := dialogid.V7(item.ID.GUID, item.Created)
+	return Result{
+		Source: item.source(item.AppID), Outcome: ledger.Skipped, Reason: ReasonSyncDisabled, ItemID: id, DialogID: id, State: ledger.DialogAbsent, ReadAt: readAt,
+	}, nil
+}

@@ -1,0 +1,272 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/altinn/dialogsync/internal/db"
+)
+
+// itemsPerWindow is how many given items one window holds.
+const itemsPerWindow = 500
+
+// OrgLister lists the organisations that have applications.
+type OrgLister interface {
+	Orgs(ctx context.Context) ([]string, error)
+}
+
+// EnqueueSlices inserts n slice jobs of a backfill as part of a transaction.
+type EnqueueSlices func(ctx context.Context, tx pgx.Tx, backfillID int64, n int) error
+
+// Backfills takes operators' orders.
+type Backfills struct {
+	Pool    *pgxpool.Pool
+	Orgs    OrgLister
+	Enqueue EnqueueSlices
+}
+
+// Preview is what an order would do.
+type Preview struct {
+	Range   Range    `json:"-"`
+	Newest  string   `json:"newest,omitempty"`
+	Oldest  string   `json:"oldest,omitempty"`
+	Orgs    []string `json:"orgs,omitempty"`
+	Items   int      `json:"items,omitempty"`
+	Windows int      `json:"windows"`
+}
+
+// Preview checks an order as Create does and counts what it would make, without making it.
+func (b *Backfills) Preview(ctx context.Context, order Order) (Preview, error) {
+	plan, err := b.prepare(ctx, &order)
+	if err != nil {
+		return Preview{}, err
+	}
+	q := db.New(b.Pool)
+	if err := refuseOverlap(ctx, q, &order); err != nil {
+		return Preview{}, err
+	}
+	p := Preview{Range: order.Range, Orgs: plan.orgs, Items: len(order.Items), Windows: len(plan.windows)}
+	if len(order.Items) == 0 {
+		p.Newest, p.Oldest = instant(order.Range.To), instant(order.Range.From)
+	}
+	return p, nil
+}
+
+// Create makes the backfill, all its windows and its first slice jobs, or nothing at all. Errors: *OrderError,
+// *ConflictError.
+func (b *Backfills) Create(ctx context.Context, order Order) (db.Backfill, error) {
+	plan, err := b.prepare(ctx, &order)
+	if err != nil {
+		return db.Backfill{}, err
+	}
+	var made db.Backfill
+	err = db.InTx(ctx, b.Pool, func(tx pgx.Tx, q *db.Queries) error {
+		if err := q.LockBackfills(ctx); err != nil {
+			return fmt.Errorf("take turns with other orders: %w", err)
+		}
+		if err := refuseOverlap(ctx, q, &order); err != nil {
+			return err
+		}
+		if _, err := q.AddOrgs(ctx, plan.known); err != nil {
+			return fmt.Errorf("record organisations: %w", err)
+		}
+		made, err = q.CreateBackfill(ctx, db.CreateBackfillParams{
+			Source: order.Source, Oldest: order.Range.From, Newest: order.Range.To, Orgs: plan.orgs, AllOrgs: plan.allOrgs,
+			RatePerS: order.RatePerS, Parallel: int32(order.Parallel), MaxFailureShare: order.MaxFailureShare, //nolint:gosec // validated
+			Reason: order.Reason, Operator: order.Operator,
+		})
+		if err != nil {
+			return fmt.Errorf("create backfill: %w", err)
+		}
+		for i := range plan.windows {
+			plan.windows[i].BackfillID = made.ID
+		}
+		if _, err := q.AddWindows(ctx, plan.windows); err != nil {
+			return fmt.Errorf("add %d windows: %w", len(plan.windows), err)
+		}
+		if err := recordAction(ctx, q, "backfill create", made.ID, order.Operator, order.Reason); err != nil {
+			return err
+		}
+		return b.Enqueue(ctx, tx, made.ID, min(order.Parallel, len(plan.windows)))
+	})
+	if err != nil {
+		return db.Backfill{}, fmt.Errorf("create backfill: %w", err)
+	}
+	return made, nil
+}
+
+// orderPlan is an order with everything looked up.
+type orderPlan struct {
+	// known are all organisations; orgs those to be walked.
+	known, orgs []string
+	allOrgs     bool
+	windows     []db.AddWindowsParams
+}
+
+func (b *Backfills) prepare(ctx context.Context, order *Order) (orderPlan, error) {
+	now, err := db.New(b.Pool).DatabaseNow(ctx)
+	if err != nil {
+		return orderPlan{}, fmt.Errorf("read the database's clock: %w", err)
+	}
+	if err := order.validate(now); err != nil {
+		return orderPlan{}, err
+	}
+	if len(order.Items) > 0 {
+		// An empty range, so that it overlaps nothing and covers nothing.
+		order.Range = Range{From: now, To: now}
+		return orderPlan{orgs: []string{}, windows: itemWindows(order.Items, now)}, nil
+	}
+	known, err := b.Orgs.Orgs(ctx)
+	if err != nil {
+		return orderPlan{}, fmt.Errorf("list organisations: %w", err)
+	}
+	if len(known) == 0 {
+		return orderPlan{}, &OrderError{"the application list is empty: is DIALOGSYNC_STORAGE_URL right?"}
+	}
+	if unknown := unknownOrgs(order.Orgs, known); len(unknown) > 0 {
+		return orderPlan{}, &OrderError{fmt.Sprintf("unknown organisation %s: no application has that code; known are %s",
+			strings.Join(unknown, ", "), strings.Join(known, ", "))}
+	}
+	plan := orderPlan{known: known, orgs: order.Orgs}
+	if len(order.Orgs) == 0 {
+		plan.orgs, plan.allOrgs = known, true
+	}
+	for w := range Plan(order.Range, plan.orgs) {
+		plan.windows = append(plan.windows, newWindow(0, w))
+	}
+	return plan, nil
+}
+
+func newWindow(backfillID int64, w Window) db.AddWindowsParams {
+	return db.AddWindowsParams{BackfillID: backfillID, Org: w.Org, FromTime: w.Range.From, ToTime: w.Range.To, Reached: Start(w.Range).Reached}
+}
+
+// itemWindows cuts given items into windows; they have no organisation, so their number stands in its place.
+func itemWindows(items []string, now time.Time) []db.AddWindowsParams {
+	var windows []db.AddWindowsParams
+	for chunk := range slices.Chunk(items, itemsPerWindow) {
+		windows = append(windows, db.AddWindowsParams{
+			Org: fmt.Sprintf("items %d", len(windows)+1), FromTime: now, ToTime: now, Reached: now, Items: chunk,
+		})
+	}
+	return windows
+}
+
+func refuseOverlap(ctx context.Context, q *db.Queries, order *Order) error {
+	overlapping, err := q.OverlappingBackfills(ctx, db.OverlappingBackfillsParams{
+		Source: order.Source, Oldest: order.Range.From, Newest: order.Range.To, AllOrgs: len(order.Orgs) == 0, Orgs: order.Orgs,
+	})
+	if err != nil {
+		return fmt.Errorf("look for overlapping backfills: %w", err)
+	}
+	if len(overlapping) == 0 {
+		return nil
+	}
+	o := overlapping[0]
+	return &ConflictError{Backfill: o.ID, State: o.State, Range: Range{From: o.Oldest, To: o.Newest}}
+}
+
+// States of a backfill.
+const (
+	StateRunning   = "running"
+	StatePaused    = "paused"
+	StateCancelled = "cancelled"
+	StateComplete  = "complete"
+	StateFailed    = "failed"
+)
+
+// StateError tells that a backfill is in a state that does not allow what was asked.
+type StateError struct {
+	Backfill    int64
+	State, Verb string
+}
+
+func (e *StateError) Error() string {
+	return fmt.Sprintf("backfill %d is %s: it cannot be asked to %s", e.Backfill, e.State, e.Verb)
+}
+
+// Pause makes the slices of a backfill end within seconds, checkpoints saved. Pausing a paused one changes nothing.
+func (b *Backfills) Pause(ctx context.Context, id int64, operator, reason string) error {
+	return b.change(ctx, id, transition{verb: "pause", to: StatePaused, from: []string{StateRunning}}, operator, reason)
+}
+
+// Cancel ends a backfill for good; what was brought over stays, and closed windows stay closed.
+func (b *Backfills) Cancel(ctx context.Context, id int64, operator, reason string) error {
+	from := []string{StateRunning, StatePaused, StateFailed}
+	return b.change(ctx, id, transition{verb: "cancel", to: StateCancelled, from: from}, operator, reason)
+}
+
+// Resume lets a paused backfill go on, and gives failed windows another try. maxFailureShare, if not nil, replaces the
+// backfill's: the way past a range in which most items really are bad.
+func (b *Backfills) Resume(ctx context.Context, id int64, operator, reason string, maxFailureShare *float64) error {
+	from := []string{StatePaused, StateFailed, StateRunning}
+	return b.change(ctx, id, transition{verb: "resume", to: StateRunning, from: from, maxFailureShare: maxFailureShare}, operator, reason)
+}
+
+// transition is a change of state that an operator asks for.
+type transition struct {
+	verb, to        string
+	from            []string
+	maxFailureShare *float64
+}
+
+func (b *Backfills) change(ctx context.Context, id int64, t transition, operator, reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return &OrderError{"--reason is needed: it is kept with who and when"}
+	}
+	err := db.InTx(ctx, b.Pool, func(tx pgx.Tx, q *db.Queries) error {
+		backfill, err := q.LockBackfill(ctx, id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrNoBackfill
+		}
+		if err != nil {
+			return fmt.Errorf("read backfill: %w", err)
+		}
+		if backfill.State == t.to && t.to != StateRunning {
+			return nil
+		}
+		if !slices.Contains(t.from, backfill.State) {
+			return &StateError{Backfill: id, State: backfill.State, Verb: t.verb}
+		}
+		params := db.SetBackfillStateParams{ID: id, State: t.to, MaxFailureShare: t.maxFailureShare}
+		if err := q.SetBackfillState(ctx, params); err != nil {
+			return fmt.Errorf("set its state: %w", err)
+		}
+		if err := recordAction(ctx, q, "backfill "+t.verb, id, operator, reason); err != nil {
+			return err
+		}
+		if t.to != StateRunning {
+			return nil
+		}
+		if _, err := q.RetryFailedWindows(ctx, id); err != nil {
+			return fmt.Errorf("retry failed windows: %w", err)
+		}
+		return b.Enqueue(ctx, tx, id, int(backfill.Parallel))
+	})
+	if err != nil {
+		return fmt.Errorf("%s backfill %d: %w", t.verb, id, err)
+	}
+	return nil
+}
+
+func recordAction(ctx context.Context, q *db.Queries, action string, backfillID int64, operator, reason string) error {
+	detail, err := json.Marshal(map[string]int64{"backfill_id": backfillID})
+	if err != nil {
+		return fmt.Errorf("write detail: %w", err)
+	}
+	err = q.RecordOperatorAction(ctx, db.RecordOperatorActionParams{
+		Operator: operator, Action: action, Target: fmt.Sprintf("backfill %d", backfillID), Reason: reason, Detail: detail,
+	})
+	if err != nil {
+		return fmt.Errorf("record who asked for it: %w", err)
+	}
+	return nil
+}

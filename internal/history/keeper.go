@@ -1,0 +1,178 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/telemetry"
+)
+
+// Keeper keeps house for all backfills: it sees to it that slices are at work, ends backfills that are walked, moves
+// watermarks, and takes in organisations that appear. Any number of processes may run one; they take turns.
+type Keeper struct {
+	Pool    *pgxpool.Pool
+	Orgs    OrgLister
+	Enqueue EnqueueSlices
+	Log     *zap.Logger
+}
+
+// Sources are those whose history this engine walks.
+func Sources() []ledger.Source { return []ledger.Source{ledger.A3AppInstances, ledger.A2ArchivedForms} }
+
+// Keep looks after everything once. It is meant to be called every few seconds and does nothing while another process is at
+// it.
+func (k *Keeper) Keep(ctx context.Context) error {
+	err := db.InTx(ctx, k.Pool, func(tx pgx.Tx, q *db.Queries) error {
+		mine, err := q.LockKeeper(ctx)
+		if err != nil {
+			return fmt.Errorf("take turns: %w", err)
+		}
+		if !mine {
+			return nil
+		}
+		running, err := q.RunningBackfills(ctx)
+		if err != nil {
+			return fmt.Errorf("read running backfills: %w", err)
+		}
+		for i := range running {
+			if err := k.keepBackfill(ctx, tx, q, &running[i]); err != nil {
+				return fmt.Errorf("backfill %d: %w", running[i].ID, err)
+			}
+		}
+		for _, source := range Sources() {
+			if err := k.keepWatermark(ctx, q, source); err != nil {
+				return fmt.Errorf("watermark of %s: %w", source, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("keep backfills: %w", err)
+	}
+	return nil
+}
+
+// keepBackfill ends a backfill that has nothing left to walk, or fills up its slices.
+func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, b *db.Backfill) error {
+	windows, err := q.OpenWindows(ctx, b.ID)
+	if err != nil {
+		return fmt.Errorf("count open windows: %w", err)
+	}
+	if windows.Open == 0 {
+		state := StateComplete
+		if windows.Failed > 0 {
+			state = StateFailed
+		}
+		if err := q.SetBackfillState(ctx, db.SetBackfillStateParams{ID: b.ID, State: state}); err != nil {
+			return fmt.Errorf("end it: %w", err)
+		}
+		k.Log.Info("backfill "+state, zap.Int64(telemetry.LogKeyBackfillID, b.ID), zap.String(telemetry.LogKeySource, string(b.Source)),
+			zap.Int64("failed_windows", windows.Failed))
+		return nil
+	}
+	waiting, err := q.WaitingSlices(ctx, b.ID)
+	if err != nil {
+		return fmt.Errorf("count waiting slices: %w", err)
+	}
+	missing := min(int64(b.Parallel)-windows.Held, windows.Claimable) - waiting
+	if missing <= 0 {
+		return nil
+	}
+	return k.Enqueue(ctx, tx, b.ID, int(missing))
+}
+
+// keepWatermark records a watermark that has moved.
+func (k *Keeper) keepWatermark(ctx context.Context, q *db.Queries, source ledger.Source) error {
+	coverage, err := readCoverage(ctx, q, source)
+	if err != nil {
+		return err
+	}
+	var backTo *time.Time
+	if t, ok := coverage.Watermark(); ok {
+		backTo = &t
+	}
+	latest, err := latestWatermark(ctx, q, source)
+	if err != nil {
+		return err
+	}
+	if sameInstant(backTo, latest) {
+		return nil
+	}
+	var exceptions int64
+	if backTo != nil {
+		if exceptions, err = q.QuarantineSince(ctx, db.QuarantineSinceParams{Source: source, BackTo: backTo}); err != nil {
+			return fmt.Errorf("count exceptions: %w", err)
+		}
+	}
+	params := db.AddWatermarkParams{Source: source, Stream: streamHistory, BackTo: backTo, Exceptions: exceptions}
+	if _, err := q.AddWatermark(ctx, params); err != nil {
+		return fmt.Errorf("record its move: %w", err)
+	}
+	k.Log.Info("watermark moved", zap.String(telemetry.LogKeySource, string(source)), zap.String(telemetry.LogKeyStream, streamHistory),
+		zap.Timep(telemetry.LogKeyBackTo, backTo), zap.Timep("was", latest), zap.Int64(telemetry.LogKeyQuarantined, exceptions))
+	return nil
+}
+
+// DiscoverOrgs takes in organisations that got their first application since the last look. Every backfill of all
+// organisations gets one window for each, over its whole range; a backfill that was complete runs again, since without
+// them it is not.
+func (k *Keeper) DiscoverOrgs(ctx context.Context) error {
+	orgs, err := k.Orgs.Orgs(ctx)
+	if err != nil {
+		return fmt.Errorf("list organisations: %w", err)
+	}
+	err = db.InTx(ctx, k.Pool, func(_ pgx.Tx, q *db.Queries) error {
+		if err := q.LockBackfills(ctx); err != nil {
+			return fmt.Errorf("take turns with orders: %w", err)
+		}
+		if _, err := q.AddOrgs(ctx, orgs); err != nil {
+			return fmt.Errorf("record organisations: %w", err)
+		}
+		backfills, err := q.BackfillsOfEveryOrg(ctx)
+		if err != nil {
+			return fmt.Errorf("read backfills of every organisation: %w", err)
+		}
+		for i := range backfills {
+			if err := k.widen(ctx, q, &backfills[i], unknownOrgs(orgs, backfills[i].Orgs)); err != nil {
+				return fmt.Errorf("backfill %d: %w", backfills[i].ID, err)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("discover organisations: %w", err)
+	}
+	return nil
+}
+
+func (k *Keeper) widen(ctx context.Context, q *db.Queries, b *db.Backfill, added []string) error {
+	if len(added) == 0 {
+		return nil
+	}
+	windows := make([]db.AddWindowsParams, 0, len(added))
+	for _, org := range added {
+		windows = append(windows, newWindow(b.ID, Window{Org: org, Range: Range{From: b.Oldest, To: b.Newest}}))
+	}
+	if _, err := q.AddWindows(ctx, windows); err != nil {
+		return fmt.Errorf("add windows: %w", err)
+	}
+	if err := q.WidenBackfill(ctx, db.WidenBackfillParams{ID: b.ID, Orgs: added}); err != nil {
+		return fmt.Errorf("widen it: %w", err)
+	}
+	k.Log.Info("organisations appeared", zap.Int64(telemetry.LogKeyBackfillID, b.ID), zap.Strings("orgs", added))
+	return nil
+}
+
+func sameInstant(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.Equal(*b)
+}

@@ -1,0 +1,251 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/telemetry"
+	"github.com/altinn/dialogsync/internal/transport"
+)
+
+const (
+	// beat is how often a turn tells that it is alive, and looks whether it shall go on: an operator's pause is felt this
+	// fast.
+	beat = time.Second
+	// grace is how long items on their way may take to finish once a turn is told to stop.
+	grace = 3 * time.Second
+	// blameAfter is how many slices in a row may record nothing because of the same item, while its systems are well,
+	// before the item is blamed and put in quarantine.
+	blameAfter = 4
+	// longestRest is the longest a window rests between tries.
+	longestRest = 5 * time.Minute
+	// finishTimeout bounds the last writes of a turn when the process is told to end.
+	finishTimeout = 5 * time.Second
+)
+
+// errFenced tells that the window's epoch is another slice's: what this one did since its last page does not count
+// (Invariant 5).
+var errFenced = errors.New("the window was taken over by another slice")
+
+// turn is one slice's hold of one window.
+type turn struct {
+	walker     *Walker
+	config     WalkerConfig
+	backfill   db.Backfill
+	window     db.BackfillWindow
+	checkpoint Checkpoint
+	deadline   time.Time
+	log        *zap.Logger
+	alike      *alike
+	limiter    *rate.Limiter
+
+	// stop is closed once an operator wants the turn to end, after the items on their way.
+	stop     chan struct{}
+	stopOnce sync.Once
+	// token continues a tie within this turn.
+	token string
+}
+
+func (t *turn) name() string {
+	if t.window.Items != nil {
+		return t.window.Org
+	}
+	return t.window.Org + " " + Range{From: t.window.FromTime, To: t.window.ToTime}.String()
+}
+
+func (t *turn) rangeOf() Window {
+	return Window{Org: t.window.Org, Range: Range{From: t.window.FromTime, To: t.window.ToTime}}
+}
+
+// ending is why a turn ends before its window is closed.
+type ending struct {
+	// waiting: the stream stops itself, for this reason (Invariant 8).
+	waiting string
+	// failure: nothing could be recorded, or not all; the window rests and is tried again.
+	failure string
+	// forGood: the window cannot be walked.
+	forGood bool
+}
+
+// walk goes through the window until it is closed, or the turn is told to stop, or it cannot get on.
+func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
+	t.limiter = rate.NewLimiter(rate.Inf, 1)
+	t.pace(int64(t.backfill.Parallel))
+	ctx, cancel := context.WithCancelCause(ctx)
+	var beats sync.WaitGroup
+	beats.Go(func() { t.keepAlive(ctx, cancel) })
+	defer beats.Wait()
+	defer cancel(nil)
+
+	for {
+		if t.mustStop(ctx) {
+			return t.yield(ctx, ending{})
+		}
+		done, end, err := t.page(ctx)
+		switch {
+		case context.Cause(ctx) != nil && errors.Is(context.Cause(ctx), errFenced), errors.Is(err, errFenced):
+			t.log.Info("window taken over by another slice")
+			return SliceEnd{Again: true}, nil
+		case err != nil && ctx.Err() != nil:
+			return t.yield(ctx, ending{})
+		case err != nil:
+			_, yieldErr := t.yield(ctx, ending{failure: err.Error()})
+			return SliceEnd{}, errors.Join(err, yieldErr)
+		case end != nil:
+			return t.yield(ctx, *end)
+		case done:
+			return t.close(ctx)
+		}
+	}
+}
+
+func (t *turn) mustStop(ctx context.Context) bool {
+	return ctx.Err() != nil || closed(t.stop) || closed(t.walker.Stopping) || !time.Now().Before(t.deadline)
+}
+
+// keepAlive extends the lease and takes up what operators changed: a pause, a rate. Another slice's epoch, or a lease that
+// ran out unextended, ends the turn.
+func (t *turn) keepAlive(ctx context.Context, cancel context.CancelCauseFunc) {
+	ticker := time.NewTicker(beat)
+	defer ticker.Stop()
+	q := db.New(t.walker.Pool)
+	heard := time.Now()
+	for {
+		row, err := q.ExtendLease(ctx, db.ExtendLeaseParams{ID: t.window.ID, Epoch: t.window.Epoch, Lease: t.config.Lease})
+		switch {
+		case ctx.Err() != nil:
+			return
+		case errors.Is(err, pgx.ErrNoRows):
+			cancel(errFenced)
+			return
+		case err == nil:
+			heard = time.Now()
+			t.adjust(row)
+		case time.Since(heard) > t.config.Lease:
+			cancel(fmt.Errorf("lease not extended for %s: %w", t.config.Lease, err))
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// adjust follows the backfill's state and its rate, of which each window held has an equal part.
+func (t *turn) adjust(row db.ExtendLeaseRow) {
+	if row.State != StateRunning {
+		t.stopOnce.Do(func() { close(t.stop) })
+	}
+	t.backfill.RatePerS = row.RatePerS
+	t.pace(row.Held)
+}
+
+func (t *turn) pace(windows int64) {
+	if t.backfill.RatePerS == nil {
+		t.limiter.SetLimit(rate.Inf)
+		return
+	}
+	t.limiter.SetLimit(rate.Limit(*t.backfill.RatePerS / float64(max(windows, 1))))
+}
+
+// close ends the window if its accounts balance, and adds it to the coverage (Invariant 6).
+func (t *turn) close(ctx context.Context) (SliceEnd, error) {
+	var closedRow db.CloseWindowRow
+	err := db.InTx(ctx, t.walker.Pool, func(_ pgx.Tx, q *db.Queries) error {
+		var err error
+		closedRow, err = q.CloseWindow(ctx, db.CloseWindowParams{ID: t.window.ID, Epoch: t.window.Epoch})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errFenced
+		}
+		if err != nil {
+			return fmt.Errorf("close window: %w", err)
+		}
+		if t.window.Items != nil {
+			return nil
+		}
+		return q.CoverRange(ctx, db.CoverRangeParams{ //nolint:wrapcheck // InTx wraps
+			Source: t.backfill.Source, Org: t.window.Org, FromTime: t.window.FromTime, ToTime: t.window.ToTime,
+		})
+	})
+	switch {
+	case errors.Is(err, errFenced):
+		return SliceEnd{Again: true}, nil
+	case isAccountsViolation(err):
+		return t.yield(ctx, ending{failure: "the accounts of the window do not balance: it stays open", forGood: true})
+	case err != nil:
+		return SliceEnd{}, err
+	}
+	t.log.Info("window closed", zap.Int64(telemetry.LogKeySeen, closedRow.Seen), zap.Int64(telemetry.LogKeyCreated, closedRow.Created),
+		zap.Int64(telemetry.LogKeyUpdated, closedRow.Updated), zap.Int64(telemetry.LogKeyUnchanged, closedRow.Unchanged),
+		zap.Int64(telemetry.LogKeyDeleted, closedRow.Deleted), zap.Int64(telemetry.LogKeyPurged, closedRow.Purged),
+		zap.Int64(telemetry.LogKeyRestored, closedRow.Restored), zap.Int64(telemetry.LogKeySkipped, closedRow.Skipped),
+		zap.Int64(telemetry.LogKeyQuarantined, closedRow.Quarantined))
+	return SliceEnd{Again: true}, nil
+}
+
+// yield gives the window back with its checkpoint.
+func (t *turn) yield(ctx context.Context, end ending) (SliceEnd, error) {
+	// The turn may end because ctx did.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	q := db.New(t.walker.Pool)
+	slice := SliceEnd{Again: end.waiting == ""}
+	if end.forGood {
+		t.log.Error("window failed", zap.String(telemetry.LogKeyError, end.failure))
+		params := db.FailWindowParams{ID: t.window.ID, Epoch: t.window.Epoch, Failure: &end.failure}
+		if _, err := q.FailWindow(ctx, params); err != nil {
+			return SliceEnd{}, fmt.Errorf("record the failure of the window: %w", err)
+		}
+		return slice, nil
+	}
+	params := db.YieldWindowParams{ID: t.window.ID, Epoch: t.window.Epoch}
+	if end.waiting != "" {
+		slice.Rest, params.Rest = t.config.Rest, t.config.Rest
+		if err := q.SetWaiting(ctx, db.SetWaitingParams{ID: t.backfill.ID, Reason: &end.waiting}); err != nil {
+			return SliceEnd{}, fmt.Errorf("record why the stream waits: %w", err)
+		}
+		t.log.Warn("backfill waits", zap.String(telemetry.LogKeyReason, end.waiting), zap.Float64(telemetry.LogKeyNextRetry, slice.Rest.Seconds()))
+	}
+	if end.failure != "" {
+		params.Failure, params.Rest = &end.failure, restAfter(int(t.window.Attempts), t.config.Rest)
+		t.log.Warn("window rests", zap.String(telemetry.LogKeyError, end.failure), zap.Float64(telemetry.LogKeyNextRetry, params.Rest.Seconds()))
+	}
+	if _, err := q.YieldWindow(ctx, params); err != nil {
+		return SliceEnd{}, fmt.Errorf("give the window back: %w", err)
+	}
+	return slice, nil
+}
+
+// restAfter doubles with each attempt that recorded nothing.
+func restAfter(attempts int, first time.Duration) time.Duration {
+	rest := first
+	for range attempts {
+		if rest *= 2; rest >= longestRest {
+			return longestRest
+		}
+	}
+	return rest
+}
+
+// endOf says what a failed read of a page means for the turn.
+func (t *turn) endOf(err error) *ending {
+	failure := err.Error()
+	switch transport.Classify(err) {
+	case transport.Systemic:
+		return &ending{waiting: failure}
+	case transport.Permanent, transport.NotFound, transport.Gone:
+		return &ending{failure: failure, forGood: true}
+	default:
+		return &ending{failure: failure, waiting: failure}
+	}
+}

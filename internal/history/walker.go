@@ -1,0 +1,198 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+
+	"github.com/altinn/dialogsync/internal/altinn/storage"
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/telemetry"
+)
+
+// WalkerConfig is how slices work.
+type WalkerConfig struct {
+	// Worker names this process in the rows it holds.
+	Worker string
+	// PageSize is the rows asked of Storage at a time; default 500.
+	PageSize int
+	// Concurrency is the items delivered at once by one slice; default 32.
+	Concurrency int
+	// SliceTime is how long a job works before it gives its slot back; default 2 minutes, at most 4.
+	SliceTime time.Duration
+	// Lease is how long a window stays held when its slice is not heard of; default 30 s.
+	Lease time.Duration
+	// Rest is how long a slice waits after the stream stopped itself; default 15 s.
+	Rest time.Duration
+}
+
+func (c WalkerConfig) withDefaults() WalkerConfig {
+	setDefault(&c.PageSize, 500)             //nolint:mnd // documented above
+	setDefault(&c.Concurrency, 32)           //nolint:mnd // as above
+	setDefault(&c.SliceTime, 2*time.Minute)  //nolint:mnd // as above
+	setDefault(&c.Lease, 30*time.Second)     //nolint:mnd // as above
+	setDefault(&c.Rest, 15*time.Second)      //nolint:mnd // as above
+	c.SliceTime = min(c.SliceTime, maxSlice) // River's rescue must come after the longest slice
+	return c
+}
+
+// maxSlice is the longest a slice may last; jobs time out just above it.
+const maxSlice = 4 * time.Minute
+
+func setDefault[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+// HealthCheck tells whether a service that deliveries depend on is failing, and how.
+type HealthCheck interface {
+	Failing() (reason string, failing bool)
+}
+
+// Walker does slices of backfills: it claims a window, walks it until it is closed or time is up, and goes on to the next.
+// It is safe for concurrent use; any number of slices run at once, in any number of processes.
+type Walker struct {
+	Pool     *pgxpool.Pool
+	Storage  *storage.Client
+	Delivery *delivery.Deliverer
+	Health   []HealthCheck
+	Log      *zap.Logger
+	Config   WalkerConfig
+	// Items counts what is recorded; nil counts nothing.
+	Items *ItemCounter
+	// Stopping is closed when the process is to end: slices save their checkpoints and return.
+	Stopping <-chan struct{}
+
+	mu    sync.Mutex
+	alike map[int64]*alike
+}
+
+// SliceEnd says how a slice ended.
+type SliceEnd struct {
+	// Again: there may be more to do at once. False when nothing is left to claim, or the backfill does not run.
+	Again bool
+	// Rest is how long to wait before trying again, after the stream stopped itself.
+	Rest time.Duration
+}
+
+// errIdle tells that there is no window to claim.
+var errIdle = errors.New("no window to claim")
+
+// Slice works on a backfill's windows for at most SliceTime. An error is one of this process or its database; what went
+// wrong with a window is recorded on the window.
+func (w *Walker) Slice(ctx context.Context, backfillID int64) (SliceEnd, error) {
+	config := w.Config.withDefaults()
+	deadline := time.Now().Add(config.SliceTime)
+	for {
+		if ctx.Err() != nil || closed(w.Stopping) || !time.Now().Before(deadline) {
+			return SliceEnd{Again: true}, nil
+		}
+		held, err := w.claim(ctx, backfillID, config)
+		if errors.Is(err, errIdle) {
+			return SliceEnd{}, nil
+		}
+		if err != nil {
+			return SliceEnd{}, fmt.Errorf("backfill %d: %w", backfillID, err)
+		}
+		held.deadline = deadline
+		end, err := held.walk(ctx)
+		if err != nil {
+			return SliceEnd{}, fmt.Errorf("backfill %d window %s: %w", backfillID, held.name(), err)
+		}
+		if !end.Again || end.Rest > 0 {
+			return end, nil
+		}
+	}
+}
+
+// claim takes the newest open window under a new epoch, unless as many as allowed are held already.
+func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfig) (*turn, error) {
+	t := &turn{walker: w, config: config, alike: w.alikeOf(backfillID), stop: make(chan struct{})}
+	err := db.InTx(ctx, w.Pool, func(_ pgx.Tx, q *db.Queries) error {
+		var err error
+		// The row lock makes claims of one backfill take turns, so that the limit holds.
+		if t.backfill, err = q.LockBackfill(ctx, backfillID); err != nil {
+			return fmt.Errorf("read backfill: %w", err)
+		}
+		if t.backfill.State != StateRunning {
+			return errIdle
+		}
+		walked, err := q.HeldWindows(ctx, backfillID)
+		if err != nil {
+			return fmt.Errorf("count windows held: %w", err)
+		}
+		if walked >= int64(t.backfill.Parallel) {
+			return errIdle
+		}
+		t.window, err = q.ClaimWindow(ctx, db.ClaimWindowParams{BackfillID: backfillID, Worker: &config.Worker, Lease: config.Lease})
+		if errors.Is(err, pgx.ErrNoRows) {
+			return errIdle
+		}
+		if err != nil {
+			return fmt.Errorf("claim window: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claim: %w", err)
+	}
+	t.checkpoint = Checkpoint{Reached: t.window.Reached, Mode: Mode(t.window.ReachedMode)}
+	t.log = w.Log.With(
+		zap.Int64(telemetry.LogKeyBackfillID, backfillID), zap.String(telemetry.LogKeySource, string(t.backfill.Source)),
+		zap.String(telemetry.LogKeyStream, streamHistory), zap.String(telemetry.LogKeyWindow, t.name()), zap.Int64(telemetry.LogKeyEpoch, t.window.Epoch))
+	return t, nil
+}
+
+// alikeOf gives the record of how a backfill's last items ended in this process.
+func (w *Walker) alikeOf(backfillID int64) *alike {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.alike == nil {
+		w.alike = map[int64]*alike{}
+	}
+	if w.alike[backfillID] == nil {
+		w.alike[backfillID] = &alike{}
+	}
+	return w.alike[backfillID]
+}
+
+// failing tells which service is failing, if one is.
+func (w *Walker) failing() (reason string, failing bool) {
+	for _, health := range w.Health {
+		if reason, failing = health.Failing(); failing {
+			return reason, true
+		}
+	}
+	return "", false
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// versionFilter is the query's filter on Altinn's main version: the line between the two sources in Storage (Storage
+// reference 3.4).
+func versionFilter(source ledger.Source, q *storage.Query) {
+	const a3 = 3
+	version := a3
+	if source == ledger.A2ArchivedForms {
+		q.MainVersionExclude = &version
+		return
+	}
+	q.MainVersionInclude = &version
+}

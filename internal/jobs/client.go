@@ -1,0 +1,93 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
+
+	"github.com/altinn/dialogsync/internal/history"
+)
+
+const (
+	queueHistory      = "history"
+	queueHousekeeping = "housekeeping"
+
+	keepEvery     = 5 * time.Second
+	discoverEvery = time.Hour
+	// Housekeeping leaves a row every few seconds; they are of no interest a few hours later.
+	keepCompleted = 6 * time.Hour
+)
+
+// Config is how a worker process works.
+type Config struct {
+	// HistorySlots is how many slices this process works on at once.
+	HistorySlots int
+	Walker       *history.Walker
+	Log          *zap.Logger
+}
+
+// NewClient gives the River client of a worker process. All processes register the same workers and schedules; River
+// lets one of them lead.
+func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*river.Client[pgx.Tx], error) {
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &historySliceWorker{walker: config.Walker})
+	river.AddWorker(workers, &historyKeepWorker{keeper: keeper})
+	river.AddWorker(workers, &discoverOrgsWorker{keeper: keeper})
+
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Logger: slog.New(zapslog.NewHandler(config.Log.Named("river").WithOptions(zap.IncreaseLevel(zap.WarnLevel)).Core())),
+		Queues: map[string]river.QueueConfig{
+			queueHistory:      {MaxWorkers: config.HistorySlots},
+			queueHousekeeping: {MaxWorkers: 2}, //nolint:mnd // keeping and discovering side by side
+		},
+		PeriodicJobs: []*river.PeriodicJob{
+			river.NewPeriodicJob(river.PeriodicInterval(keepEvery), func() (river.JobArgs, *river.InsertOpts) {
+				return HistoryKeep{}, onlyOnce()
+			}, &river.PeriodicJobOpts{RunOnStart: true}),
+			river.NewPeriodicJob(river.PeriodicInterval(discoverEvery), func() (river.JobArgs, *river.InsertOpts) {
+				return DiscoverOrgs{}, onlyOnce()
+			}, &river.PeriodicJobOpts{RunOnStart: true}),
+		},
+		Workers:                     workers,
+		CompletedJobRetentionPeriod: keepCompleted,
+		RescueStuckJobsAfter:        rescueAfter,
+		JobTimeout:                  time.Minute,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make River client: %w", err)
+	}
+	// What the keeper enqueues goes through the client that runs it.
+	keeper.Enqueue = EnqueueSlices(client)
+	return client, nil
+}
+
+// NewInserter gives a client that only inserts: for the command line.
+func NewInserter(pool *pgxpool.Pool) (*river.Client[pgx.Tx], error) {
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})
+	if err != nil {
+		return nil, fmt.Errorf("make River client: %w", err)
+	}
+	return client, nil
+}
+
+// Stop lets the jobs at work end by themselves until ctx is done, and then cancels them.
+func Stop(ctx context.Context, client *river.Client[pgx.Tx]) error {
+	if err := client.Stop(ctx); err == nil {
+		return nil
+	}
+	const last = 5 * time.Second
+	hard, cancel := context.WithTimeout(context.WithoutCancel(ctx), last)
+	defer cancel()
+	if err := client.StopAndCancel(hard); err != nil {
+		return fmt.Errorf("cancel jobs at work: %w", err)
+	}
+	return nil
+}

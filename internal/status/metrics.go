@@ -1,0 +1,58 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+// readTimeout bounds what a scrape may cost.
+const readTimeout = 5 * time.Second
+
+// RegisterMetrics makes gauges of the report, read from the database at each scrape: watermark, exceptions and state of every
+// stream. All workers tell the same.
+func RegisterMetrics(meter metric.Meter, pool *pgxpool.Pool) error {
+	backTo, err := meter.Int64ObservableGauge("dialogsync_history_back_to_timestamp", metric.WithUnit("s"),
+		metric.WithDescription("History watermark: from this Unix time on, coverage has no hole."))
+	if err != nil {
+		return fmt.Errorf("register watermark gauge: %w", err)
+	}
+	exceptions, err := meter.Int64ObservableGauge("dialogsync_quarantined_items",
+		metric.WithDescription("Items in quarantine that stand beside the watermark."))
+	if err != nil {
+		return fmt.Errorf("register quarantine gauge: %w", err)
+	}
+	state, err := meter.Int64ObservableGauge("dialogsync_stream_state",
+		metric.WithDescription("1 for the state that a stream is in."))
+	if err != nil {
+		return fmt.Errorf("register state gauge: %w", err)
+	}
+	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		report, err := Read(ctx, pool)
+		if err != nil {
+			return err
+		}
+		for _, s := range report.Streams {
+			of := []attribute.KeyValue{attribute.String("source", s.Source), attribute.String("stream", s.Stream)}
+			o.ObserveInt64(state, 1, metric.WithAttributes(append(of, attribute.String("state", string(s.State)))...))
+			if s.Stream != streamHistory {
+				continue
+			}
+			o.ObserveInt64(exceptions, s.Exceptions, metric.WithAttributes(of...))
+			if s.BackTo != nil {
+				o.ObserveInt64(backTo, s.BackTo.Unix(), metric.WithAttributes(of...))
+			}
+		}
+		return nil
+	}, backTo, exceptions, state)
+	if err != nil {
+		return fmt.Errorf("register status metrics: %w", err)
+	}
+	return nil
+}

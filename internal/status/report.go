@@ -1,0 +1,167 @@
+package status
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/history"
+	"github.com/altinn/dialogsync/internal/ledger"
+)
+
+// State is how a stream stands.
+type State string
+
+// The states of a stream.
+const (
+	// Native sources write to Dialogporten themselves; nothing is synchronised.
+	Native State = "native"
+	// Off: no work is ordered or running.
+	Off State = "off"
+	// Running: work is under way.
+	Running State = "running"
+	// Waiting: the stream stopped itself, for the reason beside it, and goes on by itself.
+	Waiting State = "waiting"
+	// Paused: an operator stopped it.
+	Paused State = "paused"
+	// Complete: all that was ordered is closed.
+	Complete State = "complete"
+	// Failed: a window could not be walked.
+	Failed State = "failed"
+)
+
+// Report is how everything stands at one moment.
+type Report struct {
+	At      time.Time `json:"at"`
+	Streams []Stream  `json:"streams"`
+}
+
+// Stream is one source in one direction.
+type Stream struct {
+	Source string `json:"source"`
+	Stream string `json:"stream"`
+	State  State  `json:"state"`
+	// Reason says why the stream waits.
+	Reason string `json:"reason,omitempty"`
+	// BackTo is the watermark of a history stream: from this time on, up to Newest, coverage has no hole.
+	BackTo *time.Time `json:"backTo,omitempty"`
+	Newest *time.Time `json:"newest,omitempty"`
+	// Exceptions are the items in quarantine that stand beside the watermark, those of the whole source when there is none.
+	Exceptions int64             `json:"exceptions"`
+	Accounts   *history.Accounts `json:"accounts,omitempty"`
+	// Backfills are the numbers of those that are not over.
+	Backfills []int64 `json:"backfills,omitempty"`
+}
+
+// Names of streams.
+const (
+	streamLive    = "live"
+	streamHistory = "history"
+)
+
+// Read computes the report. Its rows are always the same and in the same order.
+func Read(ctx context.Context, pool *pgxpool.Pool) (Report, error) {
+	q := db.New(pool)
+	now, err := q.DatabaseNow(ctx)
+	if err != nil {
+		return Report{}, fmt.Errorf("read the database's clock: %w", err)
+	}
+	backfills, err := history.ReadProgress(ctx, pool, nil)
+	if err != nil {
+		return Report{}, fmt.Errorf("read status: %w", err)
+	}
+	report := Report{At: now.UTC(), Streams: []Stream{
+		{Source: string(ledger.A2Correspondence), Stream: streamLive, State: Off},
+		{Source: string(ledger.A2Correspondence), Stream: streamHistory, State: Off},
+		{Source: string(ledger.A2ArchivedForms), Stream: streamLive, State: Off},
+	}}
+	for _, source := range []ledger.Source{ledger.A2ArchivedForms, ledger.A3AppInstances} {
+		if source == ledger.A3AppInstances {
+			report.Streams = append(report.Streams, Stream{Source: string(source), Stream: streamLive, State: Off})
+		}
+		row, err := historyStream(ctx, pool, source, backfills)
+		if err != nil {
+			return Report{}, err
+		}
+		report.Streams = append(report.Streams, row)
+	}
+	report.Streams = append(report.Streams,
+		Stream{Source: string(ledger.A3Correspondence), Stream: streamLive, State: Native},
+		Stream{Source: string(ledger.DialogServices), Stream: streamLive, State: Native})
+	return report, nil
+}
+
+func historyStream(ctx context.Context, pool *pgxpool.Pool, source ledger.Source, backfills []history.Progress) (Stream, error) {
+	row := Stream{Source: string(source), Stream: streamHistory}
+	coverage, err := history.ReadCoverage(ctx, pool, source)
+	if err != nil {
+		return row, fmt.Errorf("read status of %s: %w", source, err)
+	}
+	if t, ok := coverage.Watermark(); ok {
+		row.BackTo, row.Newest = &t, &coverage.Top
+	}
+	row.Exceptions, err = db.New(pool).QuarantineSince(ctx, db.QuarantineSinceParams{Source: source, BackTo: sinceOrEver(row.BackTo)})
+	if err != nil {
+		return row, fmt.Errorf("count exceptions of %s: %w", source, err)
+	}
+	row.State, row.Reason, row.Backfills, row.Accounts = summarise(source, backfills)
+	return row, nil
+}
+
+func sinceOrEver(t *time.Time) *time.Time {
+	if t == nil {
+		return &time.Time{}
+	}
+	return t
+}
+
+// summarise puts the backfills of a source into one word: what is worst of those under way, or how the last one ended.
+func summarise(source ledger.Source, backfills []history.Progress) (state State, reason string, open []int64, sum *history.Accounts) {
+	state = Off
+	for i := range backfills {
+		b := &backfills[i]
+		if b.Source != string(source) {
+			continue
+		}
+		if sum == nil {
+			sum = &history.Accounts{}
+		}
+		sum.Merge(b.Accounts)
+		next := stateOf(b)
+		if next == Off {
+			continue
+		}
+		if next != Complete {
+			open = append(open, b.ID)
+		}
+		if weight(next) >= weight(state) {
+			state, reason = next, b.Waiting
+		}
+	}
+	return state, reason, open, sum
+}
+
+func stateOf(b *history.Progress) State {
+	switch b.State {
+	case history.StateRunning:
+		if b.Waiting != "" {
+			return Waiting
+		}
+		return Running
+	case history.StatePaused:
+		return Paused
+	case history.StateFailed:
+		return Failed
+	case history.StateComplete:
+		return Complete
+	}
+	return Off
+}
+
+func weight(s State) int {
+	order := map[State]int{Off: 0, Complete: 1, Running: 2, Paused: 3, Waiting: 4, Failed: 5} //nolint:mnd // an order
+	return order[s]
+}
