@@ -37,7 +37,7 @@ func start(program string, args, env []string, logFile string) (*process, error)
 	if err != nil {
 		return nil, fmt.Errorf("make log: %w", err)
 	}
-	defer out.Close() //nolint:errcheck // the child has its own
+	defer out.Close()                     //nolint:errcheck // the child has its own
 	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own program; stop ends it
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
 	// Ctrl-C is for the demo, which then ends its children in order; if the demo is killed, they go with it.

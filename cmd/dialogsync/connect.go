@@ -117,12 +117,14 @@ func tokens(settings config.Config) (transport.TokenSource, error) {
 	client, err := maskinporten.New(maskinporten.Config{
 		URL: settings.Maskinporten.URL, ClientID: settings.Maskinporten.ClientID, JWK: settings.Maskinporten.JWK.Reveal(),
 		Scopes: settings.Maskinporten.Scopes,
-	}, nil)
+	}, transport.NewClient(transport.Config{Service: "maskinporten", BaseURL: settings.Maskinporten.URL}))
 	if err != nil {
 		return nil, fmt.Errorf("settings of Maskinporten: %w", err)
 	}
 	// Storage and Register take Altinn's tokens only; Dialogporten takes both kinds.
-	return maskinporten.NewExchange(settings.PlatformURL, client, nil), nil
+	return maskinporten.NewExchange(settings.PlatformURL, client, transport.NewClient(transport.Config{
+		Service: "authentication", BaseURL: settings.PlatformURL, SubscriptionKey: settings.SubscriptionKey.Reveal(),
+	})), nil
 }
 
 func newDeliverer(settings config.Config, p platform, pool *pgxpool.Pool, now func() time.Time) *delivery.Deliverer {

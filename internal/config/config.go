@@ -1,8 +1,9 @@
 package config
 
 import (
-	"github.com/altinn/dialogsync/internal/telemetry"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/altinn/dialogsync/internal/telemetry"
 )
 
 // Environment names the platform that is worked on.

@@ -8,20 +8,33 @@ import (
 const masked = "***"
 
 // Secret is a text that formatting, JSON and logs show as `***`. Reveal gives the text itself.
-type Secret struct{ text string }
+//
+// The text is behind a pointer: given a verb that does not fit, fmt prints the members of a struct by reflection and asks
+// nobody.
+type Secret struct{ text *string }
 
-// NewSecret wraps a text.
-func NewSecret(text string) Secret { return Secret{text: text} }
+// NewSecret wraps a text; an empty one is no secret.
+func NewSecret(text string) Secret {
+	if text == "" {
+		return Secret{}
+	}
+	return Secret{text: &text}
+}
 
 // Reveal gives the text; it must not be logged or put into an error.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s.text == nil {
+		return ""
+	}
+	return *s.text
+}
 
 // IsSet tells whether there is a text.
-func (s Secret) IsSet() bool { return s.text != "" }
+func (s Secret) IsSet() bool { return s.text != nil }
 
 // String gives `***`, or nothing when there is no secret.
 func (s Secret) String() string {
-	if s.text == "" {
+	if !s.IsSet() {
 		return ""
 	}
 	return masked

@@ -61,7 +61,7 @@ func (s *source) read(name, path string) {
 	value := strings.TrimSpace(string(content))
 	if value == "" {
 		s.failed[name] = true
-		s.problems.add(name+fileSuffix, fmt.Sprintf("names an empty file: %s", path))
+		s.problems.add(name+fileSuffix, "names an empty file: "+path)
 		return
 	}
 	s.values[name] = value

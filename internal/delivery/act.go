@@ -142,7 +142,7 @@ func (d *Deliverer) input(ctx context.Context, r reading, p plan) (mapping.Input
 func (d *Deliverer) events(ctx context.Context, r reading) ([]altinn.InstanceEvent, error) {
 	events, err := d.Storage.Events(ctx, r.item.ID)
 	if err != nil {
-		return nil, fmt.Errorf("read events: %w", err)
+		return nil, err //nolint:wrapcheck // says what it does itself
 	}
 	if events == nil {
 		return nil, &Error{Reason: ReasonEventsMissing, Detail: "Storage answered 404 for the events of an instance that exists"}

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -36,7 +37,7 @@ func (t *turn) deliver(ctx context.Context, rows []row, listedAt time.Time) *end
 	for i := range rows {
 		if rows[i].settled {
 			if rows[i].failure != nil && !rows[i].repeated {
-				t.alike.note(rows[i].failure.Reason)
+				t.alike.note(rows[i].key, rows[i].failure.Reason, false)
 			}
 			continue
 		}
@@ -90,7 +91,7 @@ func (t *turn) cancelAfterGrace(ctx context.Context, cancel context.CancelFunc) 
 func (t *turn) deliverRow(ctx context.Context, r *row, listedAt time.Time) (waiting string) {
 	if result, known := alreadyThere(r, listedAt); known {
 		r.settle(result)
-		t.alike.note("")
+		t.alike.note(r.key, "", false)
 		return ""
 	}
 	policy := backoff.WithContext(backoff.WithMaxRetries(backoff.NewExponentialBackOff(), itemTries-1), ctx)
@@ -109,7 +110,7 @@ func (t *turn) deliverRow(ctx context.Context, r *row, listedAt time.Time) (wait
 	}, policy)
 	if err == nil {
 		r.settle(result)
-		t.alike.note("")
+		t.alike.note(r.key, "", false)
 		return ""
 	}
 	return t.failed(ctx, r, err, listedAt)
@@ -121,35 +122,27 @@ func (t *turn) failed(ctx context.Context, r *row, err error, listedAt time.Time
 		return "" // stopped: neither settled nor anybody's fault
 	}
 	failure := delivery.Describe(err)
-	switch {
-	case failure.Class == transport.Systemic:
+	if failure.Class == transport.Systemic {
 		return failure.Detail
-	case !failure.OfItem && failure.Class != transport.Permanent:
-		if reason, failing := t.walker.failing(); failing {
-			return reason
-		}
-		r.pending = &failure
+	}
+	t.alike.note(r.key, failure.Reason, !failure.OfItem)
+	if failure.OfItem || failure.Class == transport.Permanent {
+		r.fail(failure, listedAt)
 		return ""
 	}
-	t.alike.note(failure.Reason)
-	r.fail(failure, listedAt)
+	r.pending = &failure
+	if reason, failing := t.walker.failing(); failing && t.alike.judge(t.backfill.MaxFailureShare).failed > fewItems {
+		return reason
+	}
 	return ""
 }
 
 func (t *turn) deliverOnce(ctx context.Context, r *row, listedAt time.Time) (delivery.Result, error) {
 	d := t.walker.Delivery
 	if r.listed == nil || r.known != nil {
-		result, err := d.Deliver(ctx, r.item)
-		if err != nil {
-			return result, fmt.Errorf("item: %w", err)
-		}
-		return result, nil
+		return d.Deliver(ctx, r.item) //nolint:wrapcheck // names the item itself
 	}
-	result, err := d.FromListing(ctx, r.item, r.listed, listedAt)
-	if err != nil {
-		return result, fmt.Errorf("item: %w", err)
-	}
-	return result, nil
+	return d.FromListing(ctx, r.item, r.listed, listedAt) //nolint:wrapcheck // as above
 }
 
 func (r *row) settle(result delivery.Result) {
@@ -178,21 +171,21 @@ func alreadyThere(r *row, listedAt time.Time) (delivery.Result, bool) {
 // failAlike stops the stream when too many of the last items failed for one reason; those of this page that did are taken
 // back, so that none is quarantined for it (Invariant 8).
 func (t *turn) failAlike(rows []row) (waiting string) {
-	reason, failed, of, tripped := t.alike.worst(t.backfill.MaxFailureShare)
-	if !tripped {
+	v := t.alike.judge(t.backfill.MaxFailureShare)
+	if !v.tripped {
 		return ""
 	}
-	waiting = fmt.Sprintf("%d of the last %d items failed alike: %s", failed, of, reason)
+	waiting = fmt.Sprintf("%d of the last %d items failed alike: %s", v.failed, v.of, v.reason)
+	named := false
 	for i := range rows {
-		if f := rows[i].failure; f != nil && f.Reason == reason {
-			waiting = fmt.Sprintf("%s (for one: %s)", waiting, f.Detail)
-			break
+		f := cmp.Or(rows[i].failure, rows[i].pending)
+		if f == nil || f.Reason != v.reason || rows[i].repeated {
+			continue
 		}
-	}
-	for i := range rows {
-		if f := rows[i].failure; f != nil && f.Reason == reason && !rows[i].repeated {
-			rows[i].settled, rows[i].failure, rows[i].pending = false, nil, f
+		if !named {
+			waiting, named = fmt.Sprintf("%s (for one: %s)", waiting, f.Detail), true
 		}
+		rows[i].settled, rows[i].failure, rows[i].pending = false, nil, f
 	}
 	return waiting
 }
@@ -204,8 +197,13 @@ func (t *turn) blame(rows []row, readAt time.Time) *ending {
 	if first < 0 {
 		return nil
 	}
+	failure := rows[first].pending.Detail
 	if t.window.Attempts < blameAfter {
-		return &ending{failure: fmt.Sprintf("item %s: %s", rows[first].key, rows[first].pending.Detail)}
+		return &ending{failure: failure}
+	}
+	if !t.alike.judge(t.backfill.MaxFailureShare).well {
+		return &ending{failure: failure + " (too few other items went well lately to blame this one; " +
+			"'dialogsync backfill resume --max-failure-share 1' takes the backfill past it)"}
 	}
 	for i := range rows {
 		if failure := rows[i].pending; failure != nil {
@@ -224,18 +222,19 @@ func (t *turn) redeliver(ctx context.Context, rows []row, overtaken []uuid.UUID)
 			continue
 		}
 		result, err := t.walker.Delivery.Deliver(ctx, r.item)
-		switch failure := delivery.Describe(err); {
-		case err == nil:
+		if err == nil {
 			r.settle(result)
-		case failure.OfItem || failure.Class == transport.Permanent:
-			readAt, clockErr := t.walker.Delivery.ReadClock(ctx)
-			if clockErr != nil {
-				return fmt.Errorf("read the database's clock: %w", clockErr)
-			}
-			r.fail(failure, readAt)
-		default:
+			continue
+		}
+		failure := delivery.Describe(err)
+		if !failure.OfItem && failure.Class != transport.Permanent {
 			return fmt.Errorf("deliver %s again: %w", r.key, err)
 		}
+		readAt, err := t.walker.Delivery.ReadClock(ctx)
+		if err != nil {
+			return fmt.Errorf("read the database's clock: %w", err)
+		}
+		r.fail(failure, readAt)
 	}
 	return nil
 }

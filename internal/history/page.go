@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -88,7 +89,7 @@ func (t *turn) page(ctx context.Context) (done bool, end *ending, err error) {
 		t.token = next.token
 		return next.done, end, nil
 	}
-	if settled > 0 {
+	if anyNew(rows[:settled]) {
 		if err := t.record(ctx, rows[:settled], t.checkpoint.after(positions, settled), t.window.ItemsDone); err != nil {
 			return false, nil, err
 		}
@@ -126,6 +127,11 @@ func settledPrefix(rows []row) int {
 		}
 	}
 	return len(rows)
+}
+
+// anyNew tells whether rows hold anything that the window has not recorded yet: without it a turn has not got on.
+func anyNew(rows []row) bool {
+	return slices.ContainsFunc(rows, func(r row) bool { return !r.repeated })
 }
 
 func (t *turn) item(id altinn.InstanceID) delivery.Item {

@@ -108,15 +108,16 @@ func TestFileNames(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("a", 300)
 	cases := map[string]struct{ filename, dataType, want string }{
-		"missing":             {"", "skjema", "skjema"},
-		"both missing":        {"", "", "Navn på vedlegg mangler"},
-		"extension kept":      {long + ".pdf", "x", long[:251] + ".pdf"},
-		"no extension":        {long, "x", long[:255]},
-		"dot at the end":      {long + ".", "x", long[:255]},
-		"dot before a slash":  {"a.b/" + long, "x", "a.b/" + long[:251]},
-		"extension too long":  {"b." + long, "x", "b." + long[:253]},
-		"extension just fits": {long + "." + long[:253], "x", "a." + long[:253]},
-		"pairs count twice":   {strings.Repeat("😀", 128) + ".txt", "x", strings.Repeat("😀", 125) + ".txt"},
+		"missing":                {"", "skjema", "skjema"},
+		"both missing":           {"", "", "Navn på vedlegg mangler"},
+		"extension kept":         {long + ".pdf", "x", long[:251] + ".pdf"},
+		"no extension":           {long, "x", long[:255]},
+		"dot at the end":         {long + ".", "x", long[:255]},
+		"dot before a slash":     {"a.b/" + long, "x", "a.b/" + long[:251]},
+		"extension too long":     {"b." + long, "x", "b." + long[:253]},
+		"extension just fits":    {long + "." + long[:253], "x", "a." + long[:253]},
+		"extension is the limit": {long + "." + long[:254], "x", long[:255]},
+		"pairs count twice":      {strings.Repeat("😀", 128) + ".txt", "x", strings.Repeat("😀", 125) + ".txt"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

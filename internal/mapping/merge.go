@@ -62,8 +62,16 @@ func (s *subject) mergeContent(body *dialogporten.UpdateDialog) error {
 	if !off.DisableSyncContentExtendedStatus {
 		content.ExtendedStatus = keepingValueMembers(plainText(s.extendedStatus()), content.ExtendedStatus)
 	}
+	if isEmptyContent(&content) {
+		body.Content = nil // a dialog for systems only may have none; an empty one would be refused
+		return nil
+	}
 	body.Content = &content
 	return nil
+}
+
+func isEmptyContent(content *dialogporten.Content) bool {
+	return sameContent(content, nil)
 }
 
 // mergeAPIActions puts our own actions after those of others, in stored order.

@@ -63,19 +63,15 @@ func stillWithheld(withheld []uuid.UUID, existing *dialogporten.Dialog) []uuid.U
 
 // formSavedMoves finds the stored FormSaved activities that a later save by the same actor has moved, in stored order.
 func formSavedMoves(existing *dialogporten.Dialog, mapped []dialogporten.Activity) []FormSavedMove {
+	latest := byID(mapped, func(a *dialogporten.Activity) uuid.UUID { return a.ID })
 	var moves []FormSavedMove
 	for i := range existing.Activities {
 		stored := &existing.Activities[i]
 		if stored.Type != dialogporten.ActivityFormSaved {
 			continue
 		}
-		for j := range mapped {
-			if mapped[j].ID == stored.ID {
-				if mapped[j].CreatedAt.Sub(stored.CreatedAt.Time) > epsilon {
-					moves = append(moves, FormSavedMove{ActivityID: stored.ID, At: mapped[j].CreatedAt.Time})
-				}
-				break
-			}
+		if now, found := latest[stored.ID]; found && now.CreatedAt.Sub(stored.CreatedAt.Time) > epsilon {
+			moves = append(moves, FormSavedMove{ActivityID: stored.ID, At: now.CreatedAt.Time})
 		}
 	}
 	return moves

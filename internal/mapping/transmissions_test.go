@@ -165,12 +165,29 @@ func TestTransmissionsWaitForPDFs(t *testing.T) {
 	assert.False(t, again.WaitForPDF, "the reference forgets the submission here")
 	assert.Equal(t, created.Withheld, again.Withheld, "the caller still knows what is owed")
 
+	in.Attempt = mapping.MaxPDFWaitAttempts
+	assert.Equal(t, created.Withheld, mustUpdate(t, in).Withheld)
 	in.Attempt = mapping.MaxPDFWaitAttempts + 1
 	last := mustUpdate(t, in)
 	assert.False(t, last.Unchanged)
 	require.Len(t, last.Body.Transmissions, 2, "after the last attempt the submission is sent without its PDF")
 	assert.Equal(t, created.Withheld[0], last.Body.Transmissions[0].ID)
 	assert.Empty(t, last.Withheld)
+}
+
+func TestOnlyMissingTransmissionsAreOwed(t *testing.T) {
+	t.Parallel()
+	in := awaitingPDF(t)
+	in.Attempt = mapping.MaxPDFWaitAttempts + 1
+	in.Existing = stored(t, mustCreate(t, in).Body)
+	in.Attempt = 1
+	third := event(t, 3, "Submited", "2025-06-18T14:00:00Z")
+	in.Events = append(in.Events, third)
+	change := mustUpdate(t, in)
+	assert.True(t, change.WaitForPDF)
+	assert.Empty(t, change.Body.Transmissions)
+	require.Len(t, change.Withheld, 1)
+	assert.Equal(t, change.Body.Activities[0].ID, change.Withheld[0])
 }
 
 func TestTransmissionsCatchUpOnceThePDFIsThere(t *testing.T) {

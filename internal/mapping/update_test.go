@@ -270,6 +270,17 @@ func TestSwitchesKeepEverything(t *testing.T) {
 	assert.False(t, change.Unchanged)
 }
 
+func TestNoContentStaysNoContent(t *testing.T) {
+	t.Parallel()
+	in := draft(t)
+	in.Existing = stored(t, mustCreate(t, in).Body)
+	in.Existing.Content = nil
+	in.Application.MessageBoxConfig = &altinn.MessageBoxConfig{SyncAdapterSettings: allPartsOff()}
+	change := mustUpdate(t, in)
+	assert.Nil(t, change.Body.Content, "an empty content would be refused")
+	assert.True(t, change.Unchanged)
+}
+
 // allPartsOff sets every switch of a part, whichever are added.
 func allPartsOff() *altinn.SyncAdapterSettings {
 	off := altinn.SyncAdapterSettings{}

@@ -16,8 +16,6 @@ const (
 const identityDigits = 11
 
 // patterns are compiled once and never change.
-//
-//nolint:gochecknoglobals // Immutable.
 var (
 	// numbers finds what can hold eleven digits: GUIDs and trace ids first, so that a run inside of them is left alone;
 	// then any run of digits.
@@ -83,6 +81,12 @@ func maskNumber(found string, afterPercent bool) string {
 	}
 }
 
+// A no-break space in UTF-8.
+const (
+	nbspLead = 0xC2
+	nbspTail = 0xA0
+)
+
 // isSuspicious spares most texts the expressions: it may say yes too often, never no too often.
 func isSuspicious(text string) bool {
 	digits := 0
@@ -93,7 +97,7 @@ func isSuspicious(text string) bool {
 				return true
 			}
 			continue
-		case b == ' ', b == 0xC2, b == 0xA0: // blanks do not end a number here
+		case b == ' ', b == nbspLead, b == nbspTail: // blanks do not end a number here
 			continue
 		case b == '@':
 			return true

@@ -25,7 +25,7 @@ type auth struct {
 
 func (a auth) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !a.hosts.Trusted(r.URL) {
-		return a.next.RoundTrip(r) //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+		return a.next.RoundTrip(r)
 	}
 	token, err := a.source.Token(r.Context())
 	if err != nil {
@@ -34,7 +34,7 @@ func (a auth) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response, err := a.next.RoundTrip(withBearer(r, token))
 	if err != nil || response.StatusCode != http.StatusUnauthorized || !isReplayable(r) {
-		return response, err //nolint:wrapcheck // As above.
+		return response, err
 	}
 	fresh, err := a.source.Refresh(r.Context(), token)
 	if err != nil {
@@ -46,7 +46,7 @@ func (a auth) RoundTrip(r *http.Request) (*http.Response, error) {
 		return response, nil //nolint:nilerr // The first answer stands when the body cannot be had again.
 	}
 	discard(response)
-	return a.next.RoundTrip(withBearer(again, fresh)) //nolint:wrapcheck // As above.
+	return a.next.RoundTrip(withBearer(again, fresh))
 }
 
 func withBearer(r *http.Request, token string) *http.Request {

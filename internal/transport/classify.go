@@ -72,7 +72,7 @@ func classify(err error) (class Class, known bool) {
 		if class, known := declaredClass(link); known {
 			return class, true
 		}
-		if joined, ok := link.(interface{ Unwrap() []error }); ok { //nolint:errorlint // The chain is walked link by link.
+		if joined, ok := link.(interface{ Unwrap() []error }); ok {
 			return gravest(joined.Unwrap())
 		}
 	}

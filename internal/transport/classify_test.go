@@ -75,7 +75,9 @@ func TestClassifyStatus(t *testing.T) {
 func TestClassifyOtherErrors(t *testing.T) {
 	t.Parallel()
 	sendFailed := func(cause error) error { return &url.Error{Op: "Get", URL: "https://x.example", Err: cause} }
-	var wrongType struct{ N int }
+	var wrongType struct {
+		N int `json:"n"`
+	}
 	var notAnID *altinn.InstanceIDError
 	_, idErr := altinn.ParseInstanceID("x")
 	require.ErrorAs(t, idErr, &notAnID)
@@ -93,7 +95,7 @@ func TestClassifyOtherErrors(t *testing.T) {
 		"server hung up":             {sendFailed(io.EOF), transport.Transient},
 		"cut off":                    {fmt.Errorf("read: %w", io.ErrUnexpectedEOF), transport.Transient},
 		"not JSON":                   {json.Unmarshal([]byte("<html>"), &wrongType), transport.Transient},
-		"JSON of another shape":      {json.Unmarshal([]byte(`{"N":"x"}`), &wrongType), transport.Permanent},
+		"JSON of another shape":      {json.Unmarshal([]byte(`{"n":"x"}`), &wrongType), transport.Permanent},
 		"malformed URL":              {&url.Error{Op: "parse", URL: "::", Err: errors.New("x")}, transport.Permanent},
 		"bad data":                   {idErr, transport.Permanent},
 		"database":                   {fmt.Errorf("insert: %w", &pgconn.PgError{Code: "57P01"}), transport.Transient},

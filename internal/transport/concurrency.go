@@ -44,12 +44,12 @@ type concurrency struct {
 func (c concurrency) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := c.gate.Acquire(r.Context()); err != nil {
 		closeBody(r)
-		return nil, err //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+		return nil, err
 	}
 	response, err := c.next.RoundTrip(r)
 	if err != nil {
 		c.gate.Release()
-		return nil, err //nolint:wrapcheck // As above.
+		return nil, err
 	}
 	response.Body = &closing{ReadCloser: response.Body, done: sync.OnceFunc(c.gate.Release)}
 	return response, nil

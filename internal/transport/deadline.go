@@ -17,7 +17,7 @@ func (d deadline) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := d.next.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		cancel()
-		return nil, err //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+		return nil, err
 	}
 	response.Body = &closing{ReadCloser: response.Body, done: cancel}
 	return response, nil

@@ -35,5 +35,5 @@ func (h headers) RoundTrip(r *http.Request) (*http.Response, error) {
 			clone.Header.Set(headerTraceParent, telemetry.TraceParent(trace))
 		}
 	}
-	return h.next.RoundTrip(clone) //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+	return h.next.RoundTrip(clone)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -106,24 +107,24 @@ func (o observed) RoundTrip(r *http.Request) (*http.Response, error) {
 	case response.StatusCode == http.StatusTooManyRequests:
 		// A plea to slow down is neither.
 	case isSystemRefusal(response):
-		o.health.Failed(fmt.Sprint(response.StatusCode))
+		o.health.Failed(strconv.Itoa(response.StatusCode))
 	default:
 		o.health.Succeeded()
 	}
-	return response, err //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+	return response, err
 }
 
 // isSystemRefusal tells whether an answer is about the system and not about the item.
 func isSystemRefusal(response *http.Response) bool {
-	switch status := response.StatusCode; {
-	case status == http.StatusUnauthorized:
+	switch response.StatusCode {
+	case http.StatusUnauthorized:
 		return true
-	case status == http.StatusForbidden:
+	case http.StatusForbidden:
 		return response.ContentLength == 0 || !strings.Contains(response.Header.Get("Content-Type"), "json")
-	case status == http.StatusNotImplemented:
+	case http.StatusNotImplemented:
 		return false
 	default:
-		return status >= http.StatusInternalServerError
+		return response.StatusCode >= http.StatusInternalServerError
 	}
 }
 

@@ -71,6 +71,9 @@ func TestHealthForgets(t *testing.T) {
 
 func TestHealthObservesWhatSpeaksOfTheSystem(t *testing.T) {
 	t.Parallel()
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
 	problem := func(w http.ResponseWriter, code int) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(code)
@@ -80,16 +83,16 @@ func TestHealthObservesWhatSpeaksOfTheSystem(t *testing.T) {
 		answer  http.HandlerFunc
 		failing bool
 	}{
-		"200":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(200) }, false},
-		"404":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, false},
+		"200":              {status(http.StatusOK), false},
+		"404":              {status(http.StatusNotFound), false},
 		"422":              {func(w http.ResponseWriter, _ *http.Request) { problem(w, 422) }, false},
-		"429":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(429) }, false},
-		"501":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(501) }, false},
-		"401":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, true},
-		"403 of a scope":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, true},
+		"429":              {status(http.StatusTooManyRequests), false},
+		"501":              {status(http.StatusNotImplemented), false},
+		"401":              {status(http.StatusUnauthorized), true},
+		"403 of a scope":   {status(http.StatusForbidden), true},
 		"403 of one thing": {func(w http.ResponseWriter, _ *http.Request) { problem(w, 403) }, false},
-		"500":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, true},
-		"503":              {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, true},
+		"500":              {status(http.StatusInternalServerError), true},
+		"503":              {status(http.StatusServiceUnavailable), true},
 		"hanging up": {func(w http.ResponseWriter, _ *http.Request) {
 			if connection, _, err := http.NewResponseController(w).Hijack(); err == nil {
 				_ = connection.Close()
@@ -127,7 +130,7 @@ func TestHealthIgnoresOurOwnHangingUp(t *testing.T) {
 	for range healthMin {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://127.0.0.1:1", nil)
 		require.NoError(t, err)
-		_, err = c.Do(r) //nolint:bodyclose // There is no answer.
+		_, err = c.Do(r)
 		require.Error(t, err)
 	}
 	_, failing := h.Failing()

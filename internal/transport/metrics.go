@@ -114,7 +114,7 @@ func (m measured) RoundTrip(r *http.Request) (*http.Response, error) {
 	if m.observe != nil {
 		m.observe(exchange)
 	}
-	return response, err //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+	return response, err
 }
 
 // laps is what the stopwatch saw of one request.
@@ -131,11 +131,11 @@ type stopwatch struct{ next http.RoundTripper }
 func (s stopwatch) RoundTrip(r *http.Request) (*http.Response, error) {
 	laps, ok := r.Context().Value(lapsKey{}).(*laps)
 	if !ok {
-		return s.next.RoundTrip(r) //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+		return s.next.RoundTrip(r)
 	}
 	start := time.Now()
 	response, err := s.next.RoundTrip(r)
 	laps.count.Add(1)
 	laps.last.Store(int64(time.Since(start)))
-	return response, err //nolint:wrapcheck // As above.
+	return response, err
 }

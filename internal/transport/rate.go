@@ -27,5 +27,5 @@ func (l rateLimit) RoundTrip(r *http.Request) (*http.Response, error) {
 		// The limiter saw that the deadline comes before the turn.
 		return nil, fmt.Errorf("wait for rate: %w (%v)", context.DeadlineExceeded, err) //nolint:errorlint // Its text only.
 	}
-	return l.next.RoundTrip(r) //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+	return l.next.RoundTrip(r)
 }

@@ -72,7 +72,7 @@ type rehearse struct {
 
 func (h rehearse) RoundTrip(r *http.Request) (*http.Response, error) {
 	if isRead(r) {
-		return h.next.RoundTrip(r) //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+		return h.next.RoundTrip(r)
 	}
 	var body []byte
 	if r.Body != nil {

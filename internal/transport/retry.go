@@ -54,29 +54,29 @@ type retry struct {
 
 func (t retry) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !isReplayable(r) {
-		return t.next.RoundTrip(r) //nolint:wrapcheck // A layer of the stack hands errors on as they are.
+		return t.next.RoundTrip(r)
 	}
 	waits := t.policy.backOff()
 	attempt := r
 	for tries := 1; ; tries++ {
 		response, err := t.next.RoundTrip(attempt)
 		if tries >= t.policy.Attempts || r.Context().Err() != nil || !isRepeatable(response, err) {
-			return response, err //nolint:wrapcheck // As above.
+			return response, err
 		}
 		wait := waits.NextBackOff()
 		if response != nil {
 			wait = max(wait, RetryAfter(response.Header, time.Now()))
 		}
 		if wait > t.policy.MaxWait {
-			return response, err //nolint:wrapcheck // As above.
+			return response, err
 		}
 		again, replayErr := replay(r)
 		if replayErr != nil {
-			return response, err //nolint:wrapcheck // As above.
+			return response, err
 		}
 		if sleep(r.Context(), wait) != nil {
 			closeBody(again)
-			return response, err //nolint:wrapcheck // As above.
+			return response, err
 		}
 		if response != nil {
 			discard(response)
@@ -110,6 +110,6 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx) //nolint:wrapcheck // Looked at for nil only.
+		return context.Cause(ctx)
 	}
 }

@@ -18,6 +18,7 @@ func RouteTemplate(path string) string {
 	nameAfter(segments, "applications", "{org}", "{app}")
 	nameAfter(segments, "texts", "{lang}")
 	nameAfter(segments, "labels", "{label}")
+	nameAfter(segments, "attachments", "{attachment}")
 	return strings.Join(segments, "/")
 }
 

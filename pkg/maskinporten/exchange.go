@@ -59,12 +59,12 @@ func (e *Exchange) request(ctx context.Context, refused bool) (token, error) {
 		e.last, err = e.source.Token(ctx)
 	}
 	if err != nil {
-		return token{}, err //nolint:wrapcheck // The source's errors are this package's own kind.
+		return token{}, err
 	}
 	status, body, err := e.call(ctx, e.last)
 	if err == nil && status == http.StatusUnauthorized && !refused {
 		if e.last, err = e.source.Refresh(ctx, e.last); err != nil {
-			return token{}, err //nolint:wrapcheck // As above.
+			return token{}, err
 		}
 		status, body, err = e.call(ctx, e.last)
 	}

@@ -2,7 +2,6 @@ package maskinporten
 
 import (
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
@@ -35,7 +34,7 @@ func parseKey(encoded string) (jwk.Key, error) {
 // ConfigError tells what is wrong with the settings, without their values.
 type ConfigError struct{ Problem string }
 
-func (e *ConfigError) Error() string { return fmt.Sprintf("maskinporten settings: %s", e.Problem) }
+func (e *ConfigError) Error() string { return "maskinporten settings: " + e.Problem }
 
 // Systemic tells that no item is to blame.
 func (e *ConfigError) Systemic() bool { return true }

@@ -68,7 +68,7 @@ func newClient(url string, hc *http.Client, config cache.Config) *Client {
 
 // Get gives the list. Callers must not change it.
 func (c *Client) Get(ctx context.Context) (Orgs, error) {
-	return c.cache.Get(ctx, struct{}{}, c.read) //nolint:wrapcheck // read's errors say what was read.
+	return c.cache.Get(ctx, struct{}{}, c.read)
 }
 
 func (c *Client) read(ctx context.Context) (Orgs, error) {

@@ -28,7 +28,7 @@ func TestGet(t *testing.T) {
 	var asked atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		asked.Add(1)
-		_, _ = w.Write([]byte(body.Load().(string))) //nolint:forcetypeassert // Strings only.
+		_, _ = w.Write([]byte(body.Load().(string)))
 	}))
 	t.Cleanup(server.Close)
 	wire := transport.Wire(1)

@@ -116,11 +116,11 @@ func (c *Client) query(ctx context.Context, urns []string) ([]altinn.Party, erro
 		}{urns},
 	})
 	if err != nil {
-		return nil, err //nolint:wrapcheck // The caller names the service.
+		return nil, err
 	}
 	var received altinn.PartyList
 	if err := answer.Decode(&received); err != nil {
-		return nil, err //nolint:wrapcheck // As above.
+		return nil, err
 	}
 	if received.Data == nil {
 		return nil, errNoData

@@ -44,7 +44,9 @@ type registry struct {
 }
 
 func (g *registry) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var query struct{ Data []string }
+	var query struct {
+		Data []string `json:"data"`
+	}
 	if json.NewDecoder(r.Body).Decode(&query) != nil || len(query.Data) > 100 || slices.Contains(query.Data, "bad") {
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -356,6 +358,20 @@ func TestMatchByOtherValues(t *testing.T) {
 	}
 	_, ok := match(strings.Replace(external, "ola", "kari", 1), records)
 	require.False(t, ok)
+}
+
+func TestMatchAsksAgainWhenItCannotTell(t *testing.T) {
+	t.Parallel()
+	first, second := int64(1), int64(2)
+	records := []altinn.Party{
+		{PartyID: &first, User: &altinn.PartyUser{UserID: &first, UserIDs: []int64{1, 7}}},
+		{PartyID: &second, User: &altinn.PartyUser{UserID: &second, UserIDs: []int64{2, 7, 1}}},
+	}
+	party, ok := match(userURN(1), records)
+	require.True(t, ok)
+	require.Same(t, &records[0], party, "the current user before a former one")
+	_, ok = match(userURN(7), records)
+	require.False(t, ok, "a former user of two")
 }
 
 func waitFor(t *testing.T, condition func() bool) {

@@ -44,7 +44,6 @@ func newCatalog(client *Client, config cache.Config) *Catalog {
 // Application gives an application's metadata; nil when Storage has none, which is kept like any answer. Callers must
 // not change it.
 func (c *Catalog) Application(ctx context.Context, appID string) (*altinn.Application, error) {
-	//nolint:wrapcheck // The client's errors say what was read.
 	return c.applications.Get(ctx, appID, func(ctx context.Context) (*altinn.Application, error) {
 		return c.client.Application(ctx, appID)
 	})
@@ -59,7 +58,6 @@ func (c *Catalog) Cached(appID string) (app *altinn.Application, ok bool) {
 // all three languages: a dialog must not lose its texts to a hiccup. Callers must not change the result.
 func (c *Catalog) Texts(ctx context.Context, app *altinn.Application) ([]altinn.TextResource, error) {
 	key := textsKey{appID: app.ID, versionID: app.VersionID}
-	//nolint:wrapcheck // The client's errors say what was read.
 	return c.texts.Get(ctx, key, func(ctx context.Context) ([]altinn.TextResource, error) {
 		return c.readTexts(ctx, app.ID)
 	})

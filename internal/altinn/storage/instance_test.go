@@ -111,7 +111,7 @@ func TestWriteDialogID(t *testing.T) {
 	})
 	err := client.WriteDialogID(t.Context(), theInstance(t), uuid.MustParse("019cad9c-857e-712c-ba01-44e375b5bc79"))
 	require.NoError(t, err)
-	require.Equal(t, `{"values":{"dialog.id":"019cad9c-857e-712c-ba01-44e375b5bc79"}}`, body)
+	require.JSONEq(t, `{"values":{"dialog.id":"019cad9c-857e-712c-ba01-44e375b5bc79"}}`, body)
 
 	_, failing := newService(t, map[string]http.HandlerFunc{"PUT " + instancePath + "/datavalues": answerJSON(500, `"x"`)})
 	err = failing.WriteDialogID(t.Context(), theInstance(t), uuid.New())

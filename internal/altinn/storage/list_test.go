@@ -3,7 +3,6 @@ package storage_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -156,7 +155,7 @@ func TestListingErrors(t *testing.T) {
 			_, err := client.ListInstances(t.Context(), storage.Query{Org: "ttd"})
 			require.Error(t, err)
 			require.Equal(t, test.want.String(), transport.Classify(err).String())
-			require.False(t, strings.Contains(err.Error(), "Exception"), "bodies stay out of errors")
+			require.NotContains(t, err.Error(), "Exception", "bodies stay out of errors")
 		})
 	}
 }

@@ -3,6 +3,7 @@ package cache_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -170,33 +171,14 @@ func TestBoundedByUse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			used = append(remove(used, name), name)
+			used = append(slices.DeleteFunc(used, func(candidate string) bool { return candidate == name }), name)
 			used = used[max(0, len(used)-size):]
 			for candidate := range 10 {
 				_, kept := c.Peek(strconv.Itoa(candidate))
-				if kept != contains(used, strconv.Itoa(candidate)) {
+				if kept != slices.Contains(used, strconv.Itoa(candidate)) {
 					t.Fatalf("%d kept: %t, used last: %v", candidate, kept, used)
 				}
 			}
 		}
 	})
-}
-
-func remove(from []string, name string) []string {
-	var kept []string
-	for _, candidate := range from {
-		if candidate != name {
-			kept = append(kept, candidate)
-		}
-	}
-	return kept
-}
-
-func contains(in []string, name string) bool {
-	for _, candidate := range in {
-		if candidate == name {
-			return true
-		}
-	}
-	return false
 }

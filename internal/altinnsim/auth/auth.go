@@ -1,0 +1,144 @@
+// Package auth reads who makes a request. Whether that caller may do something is each service's own matter.
+package auth
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Mode says how far tokens are believed.
+type Mode string
+
+const (
+	// Off takes everybody for an administrator of all services, with or without a token.
+	Off Mode = "off"
+	// Decode believes the claims of any JWT, and looks at no signature.
+	Decode Mode = "decode"
+)
+
+// ParseMode reads a mode as flags spell it.
+func ParseMode(text string) (Mode, error) {
+	switch mode := Mode(text); mode {
+	case Off, Decode:
+		return mode, nil
+	case "verify":
+		return "", errors.New("auth mode verify needs the simulator's own Maskinporten, which this build does not have: use off or decode")
+	default:
+		return "", fmt.Errorf("unknown auth mode %q: use off or decode", text)
+	}
+}
+
+// Scopes (Storage reference, 2.3; Dialogporten reference, chapter 1).
+const (
+	ScopeSyncAdapter   = "altinn:storage/instances.syncadapter"
+	ScopeInstancesRead = "altinn:serviceowner/instances.read"
+	ScopeServiceOwner  = "altinn:serviceowner"
+	ScopePartyLookup   = "altinn:register/partylookup.admin"
+)
+
+// ErrInvalidToken is a token that cannot be read or is past its time.
+var ErrInvalidToken = errors.New("invalid token")
+
+// Caller is who makes a request. Off mode's administrator has every scope and the org ttd.
+type Caller struct {
+	Anonymous bool // no token was sent
+	Admin     bool // Off mode: every scope
+	Org       string
+	OrgNumber string
+	Scopes    []string
+	Person    string // national identity number of a pid claim
+	User      bool   // an end user or a system user
+}
+
+// Has says whether the caller has the scope.
+func (c Caller) Has(scope string) bool {
+	return c.Admin || slices.Contains(c.Scopes, scope)
+}
+
+// IsServiceOwner says whether the caller has a scope that contains the text altinn:serviceowner, which is how Storage
+// tests it.
+func (c Caller) IsServiceOwner() bool {
+	return c.Admin || slices.ContainsFunc(c.Scopes, func(s string) bool { return strings.Contains(s, ScopeServiceOwner) })
+}
+
+// Reader reads callers from requests.
+type Reader struct {
+	Mode Mode
+	// Now is the clock that expiry is measured by.
+	Now func() time.Time
+	// Skew is how far clocks may differ: nothing for Storage and Register (Storage reference, 2.4), two seconds for
+	// Dialogporten (its reference, chapter 1).
+	Skew time.Duration
+}
+
+// Caller reads the bearer token of a request. The error wraps ErrInvalidToken.
+func (r Reader) Caller(request *http.Request) (Caller, error) {
+	if r.Mode != Decode {
+		return Caller{Admin: true, Org: "ttd", OrgNumber: "405003309"}, nil
+	}
+	header := request.Header.Get("Authorization")
+	if header == "" {
+		return Caller{Anonymous: true}, nil
+	}
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return Caller{}, fmt.Errorf("scheme %q: %w", scheme, ErrInvalidToken)
+	}
+	return r.decode(strings.TrimSpace(token))
+}
+
+type claims struct {
+	Scope     string   `json:"scope"`
+	Org       string   `json:"urn:altinn:org"`
+	OrgNumber string   `json:"urn:altinn:orgNumber"`
+	Person    string   `json:"pid"`
+	UserID    any      `json:"urn:altinn:userid"`
+	Expires   *float64 `json:"exp"`
+	NotBefore *float64 `json:"nbf"`
+	Consumer  struct {
+		ID string `json:"ID"`
+	} `json:"consumer"`
+}
+
+func (r Reader) decode(token string) (Caller, error) {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return Caller{}, fmt.Errorf("not three parts: %w", ErrInvalidToken)
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		return Caller{}, fmt.Errorf("payload is not base64url: %w", ErrInvalidToken)
+	}
+	var c claims
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return Caller{}, fmt.Errorf("payload is not claims: %w", ErrInvalidToken)
+	}
+	now, skew := float64(r.now().UnixMilli())/1000, r.Skew.Seconds()
+	if c.Expires == nil || *c.Expires+skew <= now {
+		return Caller{}, fmt.Errorf("expired or without expiry: %w", ErrInvalidToken)
+	}
+	if c.NotBefore != nil && *c.NotBefore-skew > now {
+		return Caller{}, fmt.Errorf("not valid yet: %w", ErrInvalidToken)
+	}
+	number := c.OrgNumber
+	if number == "" {
+		number = strings.TrimPrefix(c.Consumer.ID, "0192:")
+	}
+	return Caller{
+		Org: c.Org, OrgNumber: number, Scopes: strings.Fields(c.Scope), Person: c.Person,
+		User: c.UserID != nil || c.Person != "",
+	}, nil
+}
+
+func (r Reader) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
+}
