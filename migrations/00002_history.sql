@@ -85,6 +85,10 @@ create table backfill_window (
 
 -- The claim: newest open window first.
 create index backfill_window_open on backfill_window (backfill_id, to_time desc, org) where state in ('pending', 'walking');
+-- How many are held: asked at every heartbeat.
+create index backfill_window_held on backfill_window (backfill_id, lease_until) where state = 'walking';
+-- What `backfill show` names first. A window that failed for good always says why.
+create index backfill_window_troubled on backfill_window (backfill_id, to_time desc, org) where state <> 'closed' and failure is not null;
 
 -- What is closed, per organisation: adjoining windows melt into one range, so a row stays small however long history is.
 create table coverage (

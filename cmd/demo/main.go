@@ -69,8 +69,8 @@ func run(ctx context.Context, o options) (err error) {
 	if err := d.story(ctx); err != nil {
 		return err
 	}
-	say("Done in %s: every item is accounted for, in the ledger and in Dialogporten.", time.Since(began).Round(time.Second))
+	sayf("Done in %s: every item is accounted for, in the ledger and in Dialogporten.", time.Since(began).Round(time.Second))
 	return nil
 }
 
-func say(format string, args ...any) { fmt.Printf(format+"\n", args...) } //nolint:forbidigo // it is what a demo is for
+func sayf(format string, args ...any) { fmt.Printf(format+"\n", args...) } //nolint:forbidigo // it is what a demo is for

@@ -24,7 +24,7 @@ type process struct {
 }
 
 func build(ctx context.Context, into string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", into+"/", "./cmd/dialogsync", "./cmd/altinnsim") //nolint:gosec // our own
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", into+"/", "./cmd/dialogsync", "./cmd/altinnsim")
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("build dialogsync and altinnsim: %w", err)
@@ -37,8 +37,8 @@ func start(program string, args, env []string, logFile string) (*process, error)
 	if err != nil {
 		return nil, fmt.Errorf("make log: %w", err)
 	}
-	defer out.Close()                     //nolint:errcheck // the child has its own
-	cmd := exec.Command(program, args...) //nolint:gosec,noctx // our own program; stop ends it
+	defer out.Close()
+	cmd := exec.Command(program, args...) //nolint:noctx // our own program; stop ends it
 	cmd.Env, cmd.Stdout, cmd.Stderr = env, out, out
 	// Ctrl-C is for the demo, which then ends its children in order; if the demo is killed, they go with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
@@ -78,7 +78,7 @@ func (p *process) find(mark string) (rest string, found bool, err error) {
 	if err != nil {
 		return "", false, fmt.Errorf("read log: %w", err)
 	}
-	defer file.Close() //nolint:errcheck // only read
+	defer file.Close()
 	scanner := bufio.NewScanner(file)
 	for scanner.Scan() {
 		if _, rest, found = strings.Cut(scanner.Text(), mark); found {
@@ -106,8 +106,7 @@ func (p *process) stop() {
 		_ = p.cmd.Process.Kill() // as above
 		<-p.done
 	}
-	var ended *exec.ExitError
-	if errors.As(p.err, &ended) {
+	if _, failed := errors.AsType[*exec.ExitError](p.err); failed {
 		fmt.Fprintf(os.Stderr, "%s ended with %v: %s\n", p.cmd.Path, p.err, p.tail())
 	}
 }

@@ -35,7 +35,7 @@ func (d *demo) prove(ctx context.Context, oldest, newest time.Time, took time.Du
 	if err != nil {
 		return err
 	}
-	say("Ledger: %d items listed by Storage, %d in the ledger, each where it should be. %.0f items a second.",
+	sayf("Ledger: %d items listed by Storage, %d in the ledger, each where it should be. %.0f items a second.",
 		listed, len(ledger), float64(listed)/took.Seconds())
 	return d.compareDialogs(ctx, len(ledger))
 }
@@ -76,7 +76,7 @@ func (d *demo) compareLedger(ctx context.Context, ledger map[uuid.UUID]standing,
 	everyVersion := 0
 	wrong := 0
 	for _, org := range orgs {
-		query := storage.Query{Org: org, From: oldest, To: newest, MainVersionExclude: &everyVersion, Size: 1000} //nolint:mnd // a large page
+		query := storage.Query{Org: org, From: oldest, To: newest, MainVersionExclude: &everyVersion, Size: 1000}
 		for more := true; more; {
 			page, err := client.ListInstances(ctx, query)
 			if err != nil {
@@ -86,7 +86,7 @@ func (d *demo) compareLedger(ctx context.Context, ledger map[uuid.UUID]standing,
 				listed++
 				if problem := compareOne(&page.Instances[i], ledger); problem != "" {
 					wrong++
-					say("  %s: %s", page.Instances[i].ID, problem)
+					sayf("  %s: %s", page.Instances[i].ID, problem)
 				}
 			}
 			query.Token, more = page.NextToken, page.NextToken != ""
@@ -138,11 +138,12 @@ func (d *demo) compareDialogs(ctx context.Context, items int) error {
 	}
 	if report.Differing > 0 || report.Instances != items {
 		for _, difference := range report.Differences {
-			say("  %s", difference)
+			sayf("  %s", difference)
 		}
-		return fmt.Errorf("%d instances against %d dialogs, %d differences: %w", report.Instances, report.Dialogs, report.Differing, errDisagree)
+		return fmt.Errorf("%d instances against %d dialogs, %d differences: %w",
+			report.Instances, report.Dialogs, report.Differing, errDisagree)
 	}
-	say("Dialogporten: %d instances against %d dialogs, no difference; %d instances have an owner that nobody knows, and rightly none.",
+	sayf("Dialogporten: %d instances against %d dialogs, no difference; %d instances have an owner that nobody knows, and rightly none.",
 		report.Instances, report.Dialogs, report.NoParty)
 	return nil
 }

@@ -34,7 +34,7 @@ const source3, source2 = "a3-app-instances", "a2-archived-forms"
 // story is what the demo does, in order.
 func (d *demo) story(ctx context.Context) error {
 	var err error
-	say("1. PostgreSQL")
+	sayf("1. PostgreSQL")
 	if d.database, err = postgres.Start(ctx, postgres.Options{Log: os.Stdout}); err != nil {
 		return fmt.Errorf("PostgreSQL: %w", err)
 	}
@@ -43,24 +43,24 @@ func (d *demo) story(ctx context.Context) error {
 		return err
 	}
 
-	say("\n2. A platform: %d instances over %d days, made up", d.items, d.days)
+	sayf("\n2. A platform: %d instances over %d days, made up", d.items, d.days)
 	if err := d.startPlatform(ctx); err != nil {
 		return err
 	}
-	newest := time.Now().UTC().Truncate(24 * time.Hour) //nolint:mnd // a day
+	newest := time.Now().UTC().Truncate(24 * time.Hour)
 	oldest := newest.AddDate(0, 0, -d.days)
 	totals, err := d.generate(ctx, oldest, newest)
 	if err != nil {
 		return err
 	}
-	say("%s", totals)
+	sayf("%s", totals)
 
-	say("\n3. %d workers", d.options.workers)
+	sayf("\n3. %d workers", d.options.workers)
 	if err := d.startWorkers(ctx); err != nil {
 		return err
 	}
 
-	say("\n4. History, newest day first")
+	sayf("\n4. History, newest day first")
 	for _, source := range []string{source3, source2} {
 		err := d.dialogsync(ctx, os.Stdout, "backfill", "create", "--source", source, "--from", newest.AddDate(0, 0, -1).Format(time.DateOnly),
 			"--to", oldest.Format(time.DateOnly), "--reason", "demo", "--yes")
@@ -74,12 +74,12 @@ func (d *demo) story(ctx context.Context) error {
 	}
 	took := time.Since(began)
 
-	say("\n5. Status")
+	sayf("\n5. Status")
 	if err := d.dialogsync(ctx, os.Stdout, "status", "-o", "wide"); err != nil {
 		return err
 	}
 
-	say("\n6. Proof")
+	sayf("\n6. Proof")
 	return d.prove(ctx, oldest, newest, took)
 }
 
@@ -106,7 +106,7 @@ func (d *demo) startPlatform(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the simulator does not start: %w", err)
 	}
-	say("altinnsim listens on %s", d.platform)
+	sayf("altinnsim listens on %s", d.platform)
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (d *demo) startWorkers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s does not start: %w", name, err)
 		}
-		say("%s is ready, health and metrics on %s", name, cut(addr, `"`))
+		sayf("%s is ready, health and metrics on %s", name, cut(addr, `"`))
 	}
 	return nil
 }
@@ -165,7 +165,7 @@ func (d *demo) environment() []string {
 
 // dialogsync runs one command of the product.
 func (d *demo) dialogsync(ctx context.Context, out io.Writer, args ...string) error {
-	cmd := exec.CommandContext(ctx, d.bin+"/dialogsync", args...) //nolint:gosec // our own program
+	cmd := exec.CommandContext(ctx, d.bin+"/dialogsync", args...)
 	cmd.Env = d.environment()
 	cmd.Stdout, cmd.Stderr = out, os.Stderr
 	if err := cmd.Run(); err != nil {
@@ -184,7 +184,7 @@ func (d *demo) call(ctx context.Context, method, path string, body []byte) ([]by
 	if err != nil {
 		return nil, fmt.Errorf("ask the simulator: %w", err)
 	}
-	defer response.Body.Close() //nolint:errcheck // read to its end
+	defer response.Body.Close()
 	answer, err := io.ReadAll(response.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read the simulator's answer: %w", err)
@@ -196,7 +196,7 @@ func (d *demo) call(ctx context.Context, method, path string, body []byte) ([]by
 }
 
 func (d *demo) pool(ctx context.Context) (*pgxpool.Pool, error) {
-	pool, err := db.Open(ctx, d.url, 2) //nolint:mnd // a reader
+	pool, err := db.Open(ctx, d.url, 2)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}

@@ -132,7 +132,7 @@ func (c *cli) backfillCreate(ctx context.Context, f createFlags, rateGiven bool)
 	}
 	preview, err := backfills.Preview(ctx, order)
 	if err != nil {
-		return err //nolint:wrapcheck // written for operators
+		return err
 	}
 	if f.dryRun {
 		return c.print(preview, func(w io.Writer, _ bool) { line(w, "Would create "+describe(preview)+".") })
@@ -142,7 +142,7 @@ func (c *cli) backfillCreate(ctx context.Context, f createFlags, rateGiven bool)
 	}
 	made, err := backfills.Create(ctx, order)
 	if err != nil {
-		return err //nolint:wrapcheck // written for operators
+		return err
 	}
 	result := struct {
 		ID int64 `json:"id"`
@@ -179,7 +179,7 @@ func (c *cli) backfillListCommand() *cobra.Command {
 			defer pool.Close()
 			all, err := history.ReadProgress(cmd.Context(), pool, nil)
 			if err != nil {
-				return err //nolint:wrapcheck // says what it does itself
+				return err
 			}
 			if all == nil {
 				all = []history.Progress{}
@@ -198,7 +198,7 @@ func printBackfills(w io.Writer, all []history.Progress, wide bool) {
 	for i := range all {
 		b := &all[i]
 		row := []any{
-			b.ID, b.Source, stateWord(b), lastDay(b.Newest), day(b.Oldest), day(b.BackTo), percent(b.Share), b.Accounts.Settled(),
+			b.ID, b.Source, stateWord(b), history.LastDayText(b.Newest), history.DayText(b.Oldest), history.DayText(b.BackTo), percent(b.Share), b.Accounts.Settled(),
 			b.Accounts.Quarantined, fmt.Sprintf("%d/%d", b.Windows.Closed, b.Windows.Closed+b.Windows.Pending+b.Windows.Walking+b.Windows.Failed),
 		}
 		if wide {
@@ -215,15 +215,7 @@ func stateWord(b *history.Progress) string {
 	return b.State
 }
 
-// lastDay writes an exclusive upper bound as the last day that it includes, the way it was ordered.
-func lastDay(t time.Time) string {
-	if t.Equal(t.Truncate(history.Day)) {
-		return day(t.AddDate(0, 0, -1))
-	}
-	return day(t)
-}
-
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", share*100) } //nolint:mnd // a percentage
+func percent(share float64) string { return fmt.Sprintf("%.1f %%", share*100) }
 
 func orgsWord(b *history.Progress) string {
 	if b.AllOrgs {
@@ -275,7 +267,7 @@ func (c *cli) backfillResumeCommand() *cobra.Command {
 				maxFailureShare = &share
 			}
 			return c.changeBackfill(cmd.Context(), args[0], "resume", &ch, func(b *history.Backfills, id int64) error {
-				return b.Resume(cmd.Context(), id, c.operator, ch.reason, maxFailureShare) //nolint:wrapcheck // written for operators
+				return b.Resume(cmd.Context(), id, c.operator, ch.reason, maxFailureShare)
 			})
 		},
 	}
@@ -326,7 +318,7 @@ func (c *cli) changeBackfill(ctx context.Context, arg, verb string, ch *change, 
 func oneBackfill(ctx context.Context, pool *pgxpool.Pool, id int64) (history.Progress, error) {
 	found, err := history.ReadProgress(ctx, pool, &id)
 	if err != nil {
-		return history.Progress{}, err //nolint:wrapcheck // says what it does itself
+		return history.Progress{}, err
 	}
 	if len(found) == 0 {
 		return history.Progress{}, fmt.Errorf("backfill %d: %w", id, history.ErrNoBackfill)

@@ -19,7 +19,9 @@ const showRows = 20
 
 func (c *cli) backfillShowCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show ID", Short: "Show one backfill: accounts, windows under way, windows in trouble, items in quarantine", Args: cobra.ExactArgs(1),
+		Use:   "show ID",
+		Short: "Show one backfill: accounts, windows under way, windows in trouble, items in quarantine",
+		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, err := backfillID(args[0])
 			if err != nil {
@@ -32,7 +34,7 @@ func (c *cli) backfillShowCommand() *cobra.Command {
 			defer pool.Close()
 			detail, err := history.ReadDetail(cmd.Context(), pool, id, showRows)
 			if err != nil {
-				return err //nolint:wrapcheck // written for operators
+				return err
 			}
 			return c.print(detail, func(w io.Writer, _ bool) { printDetail(w, &detail) })
 		},
@@ -47,17 +49,18 @@ func printDetail(w io.Writer, d *history.Detail) {
 		line(w, "Waiting", fmt.Sprintf("%s (since %s)", d.Waiting, moment(d.Since)))
 	}
 	if !d.Items {
-		line(w, "Range", fmt.Sprintf("%s back to %s", lastDay(d.Newest), day(d.Oldest)))
-		line(w, "Back to", fmt.Sprintf("%s (%s)", day(d.BackTo), percent(d.Share)))
+		line(w, "Range", fmt.Sprintf("%s back to %s", history.LastDayText(d.Newest), history.DayText(d.Oldest)))
+		line(w, "Back to", fmt.Sprintf("%s (%s)", history.DayText(d.BackTo), percent(d.Share)))
 		line(w, "Organisations", orgsWord(&d.Progress))
 	}
 	line(w, "Ordered", fmt.Sprintf("%s by %s: %s", moment(&d.Created), d.Operator, d.Reason))
 	line(w, "Limits", fmt.Sprintf("%d windows at once, rate %s", d.Parallel, rateWord(d.RatePerS)))
-	line(w, "Windows", fmt.Sprintf("%d closed, %d under way, %d to do, %d failed", d.Windows.Closed, d.Windows.Walking, d.Windows.Pending, d.Windows.Failed))
-	a := d.Accounts
+	n, a := d.Windows, d.Accounts
+	line(w, "Windows", fmt.Sprintf("%d closed, %d under way, %d to do, %d failed", n.Closed, n.Walking, n.Pending, n.Failed))
 	line(w, "Items seen", a.Seen)
-	line(w, "Accounted for", fmt.Sprintf("%d = %d created + %d updated + %d unchanged + %d deleted + %d purged + %d restored + %d skipped + %d quarantined",
-		a.Settled(), a.Created, a.Updated, a.Unchanged, a.Deleted, a.Purged, a.Restored, a.Skipped, a.Quarantined))
+	line(w, "Accounted for", fmt.Sprintf(
+		"%d = %d created + %d updated + %d unchanged + %d deleted + %d purged + %d restored + %d skipped + %d quarantined", a.Settled(),
+		a.Created, a.Updated, a.Unchanged, a.Deleted, a.Purged, a.Restored, a.Skipped, a.Quarantined))
 	for _, s := range d.Skipped {
 		line(w, "  skipped", fmt.Sprintf("%d: %s", s.Items, s.Reason))
 	}
@@ -66,7 +69,8 @@ func printDetail(w io.Writer, d *history.Detail) {
 		line(w, "  under way", text)
 	}
 	for _, s := range d.Troubled {
-		line(w, "  in trouble", fmt.Sprintf("%s %s (%s, %d tries, next %s): %s", s.Org, s.Range, s.State, s.Attempts, moment(&s.RetryAt), s.Failure))
+		text := fmt.Sprintf("%s %s (%s, %d tries, next %s): %s", s.Org, s.Range, s.State, s.Attempts, moment(&s.RetryAt), s.Failure)
+		line(w, "  in trouble", text)
 	}
 	for _, q := range d.Quarantine {
 		line(w, "  quarantined", fmt.Sprintf("%s (%s): %s", q.ItemKey, q.Reason, q.Detail))
@@ -129,7 +133,7 @@ func (c *cli) watch(ctx context.Context, pool *pgxpool.Pool, id *int64, interval
 	for {
 		all, err := history.ReadProgress(ctx, pool, id)
 		if err != nil {
-			return err //nolint:wrapcheck // says what it does itself
+			return err
 		}
 		var shown []history.Progress
 		open := 0
@@ -168,7 +172,7 @@ func (c *cli) verdict(shown []history.Progress) error {
 
 func (c *cli) isTerminal() bool {
 	file, ok := c.err.(interface{ Fd() uintptr })
-	return ok && term.IsTerminal(int(file.Fd())) //nolint:gosec // a file descriptor
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // smoothing is the weight of the newest look in a rate.
@@ -177,7 +181,7 @@ const smoothing = 0.3
 func (w *watcher) draw(out io.Writer, shown []history.Progress, live bool) {
 	now := time.Now()
 	if live && w.drawn > 0 {
-		fmt.Fprintf(out, "\x1b[%dA", w.drawn) //nolint:errcheck // a terminal that is gone needs no lines
+		fmt.Fprintf(out, "\x1b[%dA", w.drawn)
 	}
 	for i := range shown {
 		p := shown[i]
@@ -192,9 +196,9 @@ func (w *watcher) draw(out io.Writer, shown []history.Progress, live bool) {
 		text := p.Line(rate, eta)
 		switch {
 		case live:
-			fmt.Fprintf(out, "\r\x1b[K%s\n", text) //nolint:errcheck // as above
+			fmt.Fprintf(out, "\r\x1b[K%s\n", text)
 		case w.last[p.ID] != text:
-			fmt.Fprintln(out, text) //nolint:errcheck // as above
+			fmt.Fprintln(out, text)
 		}
 		w.last[p.ID] = text
 		w.before[p.ID] = p

@@ -110,7 +110,8 @@ func (f *itemFlags) item(key string, environment config.Environment) (delivery.I
 	}
 	item := delivery.Item{ID: id, AppID: f.appID, Migration: f.migration, Attempt: f.attempt, Source: ledger.Source(f.source)}
 	if f.source != "" && !slices.Contains(history.Sources(), item.Source) {
-		return item, nil, usageError{fmt.Sprintf("source %q: items of %s and %s can be synchronised", f.source, ledger.A3AppInstances, ledger.A2ArchivedForms)}
+		const refusal = "source %q: items of %s and %s can be synchronised"
+		return item, nil, usageError{fmt.Sprintf(refusal, f.source, ledger.A3AppInstances, ledger.A2ArchivedForms)}
 	}
 	if f.created != "" {
 		created, err := altinn.ParseTime(f.created)
@@ -136,14 +137,18 @@ func (c *cli) deliver(
 	ctx context.Context, pool *pgxpool.Pool, deliverer *delivery.Deliverer, item delivery.Item, f *itemFlags,
 ) (delivery.Result, error) {
 	if f.dryRun {
-		return deliverer.Deliver(ctx, item) //nolint:wrapcheck // names the item itself
+		return deliverer.Deliver(ctx, item)
 	}
-	return reconcile.SyncItem(ctx, pool, deliverer, item, reconcile.Asked{Operator: c.operator, Reason: f.reason}) //nolint:wrapcheck // as above
+	asked := reconcile.Asked{Operator: c.operator, Reason: f.reason}
+	return reconcile.SyncItem(ctx, pool, deliverer, item, asked)
 }
 
 // reportItem prints what came of it, an error included, and decides the exit code.
 func (c *cli) reportItem(result delivery.Result, failed error, rehearsal *transport.Rehearsal) error {
-	report := itemReport{Outcome: string(result.Outcome), Reason: result.Reason, DialogID: result.DialogID.String(), Requests: []transport.PlannedRequest{}}
+	report := itemReport{
+		Outcome: string(result.Outcome), Reason: result.Reason, DialogID: result.DialogID.String(),
+		Requests: []transport.PlannedRequest{},
+	}
 	if rehearsal != nil {
 		report.Requests = append(report.Requests, rehearsal.Planned()...)
 	}

@@ -48,11 +48,11 @@ func (c *cli) withBareDatabase(ctx context.Context, do func(context.Context, *pg
 func (c *cli) migrateUp(ctx context.Context, pool *pgxpool.Pool) error {
 	own, river, err := db.Migrate(ctx, pool)
 	if err != nil {
-		return err //nolint:wrapcheck // says what it does itself
+		return err
 	}
 	schema, err := db.ReadSchema(ctx, pool)
 	if err != nil {
-		return err //nolint:wrapcheck // as above
+		return err
 	}
 	if !schema.Current() {
 		return &db.SchemaMismatchError{Schema: schema}
@@ -75,7 +75,7 @@ func (c *cli) migrateUp(ctx context.Context, pool *pgxpool.Pool) error {
 func (c *cli) migrateStatus(ctx context.Context, pool *pgxpool.Pool) error {
 	schema, err := db.ReadSchema(ctx, pool)
 	if err != nil {
-		return err //nolint:wrapcheck // says what it does itself
+		return err
 	}
 	err = c.print(struct {
 		Schema      int64 `json:"schema"`

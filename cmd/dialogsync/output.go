@@ -40,7 +40,7 @@ func (c *cli) print(data any, table func(w io.Writer, wide bool)) error {
 	case formatYAML:
 		return c.printYAML(data)
 	}
-	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0) //nolint:mnd // two blanks between columns
+	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	table(w, c.output == formatWide)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("write table: %w", err)
@@ -70,16 +70,7 @@ func line(w io.Writer, cells ...any) {
 	for i, cell := range cells {
 		texts[i] = fmt.Sprint(cell)
 	}
-	fmt.Fprintln(w, strings.Join(texts, "\t")) //nolint:errcheck // the table's Flush tells
-}
-
-// day writes a bound of a range: a day where it is one.
-func day(t time.Time) string {
-	t = t.UTC()
-	if t.Equal(t.Truncate(24 * time.Hour)) { //nolint:mnd // a day
-		return t.Format(time.DateOnly)
-	}
-	return t.Format(time.RFC3339)
+	fmt.Fprintln(w, strings.Join(texts, "\t"))
 }
 
 func moment(t *time.Time) string {

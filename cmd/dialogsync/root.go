@@ -82,9 +82,8 @@ func run(ctx context.Context, args []string, s streams, environ []string) int {
 
 // sayError writes an error for a person, without persons in it.
 func (c *cli) sayError(err error) {
-	var settings *config.Error
-	if errors.As(err, &settings) {
-		fmt.Fprintln(c.err, telemetry.Redact(settings.Error())) // one clear line a mistake
+	if settings, ok := errors.AsType[*config.Error](err); ok {
+		fmt.Fprintln(c.err, settings.Error()) // one clear line a mistake, which never repeats a secret
 		return
 	}
 	fmt.Fprintln(c.err, "error: "+telemetry.Redact(err.Error()))
@@ -115,7 +114,9 @@ func exitCode(err error) int {
 
 // isCobraUsage recognises cobra's own complaints, which have no type.
 func isCobraUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "unknown flag", "unknown shorthand", "required flag", "accepts ", "invalid argument", "flag needs", "if any flags"} {
+	for _, prefix := range []string{
+		"unknown command", "unknown flag", "unknown shorthand", "required flag", "accepts ", "invalid argument", "flag needs",
+	} {
 		if strings.HasPrefix(err.Error(), prefix) {
 			return true
 		}
@@ -123,7 +124,7 @@ func isCobraUsage(err error) bool {
 	return false
 }
 
-func (c *cli) rootCommand() *cobra.Command {
+func (c *cli) rootCommand() *cobra.Command { //nolint:contextcheck // cobra hands contexts to the commands
 	root := &cobra.Command{
 		Use:   "dialogsync",
 		Short: "Brings Altinn messages and forms into Dialogporten, and proves that none is missing",
@@ -187,7 +188,7 @@ func (c *cli) confirm(ch *change, question string) error {
 		return nil
 	}
 	file, isFile := c.in.(*os.File)
-	if !isFile || !term.IsTerminal(int(file.Fd())) { //nolint:gosec // a file descriptor
+	if !isFile || !term.IsTerminal(int(file.Fd())) {
 		return usageError{"nobody can be asked here: say --yes"}
 	}
 	fmt.Fprintf(c.err, "%s [y/N] ", question)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,7 @@ on, up to NEWEST, everything that Storage listed is accounted for. EXCEPTIONS ar
 			defer pool.Close()
 			report, err := status.Read(cmd.Context(), pool)
 			if err != nil {
-				return err //nolint:wrapcheck // says what it does itself
+				return err
 			}
 			return c.print(report, func(w io.Writer, wide bool) { printStatus(w, &report, wide) })
 		},
@@ -45,12 +46,12 @@ func printStatus(w io.Writer, report *status.Report, wide bool) {
 		s := &report.Streams[i]
 		backTo, newest, items := "-", "-", "-"
 		if s.BackTo != nil {
-			backTo, newest = day(*s.BackTo), lastDay(*s.Newest)
+			backTo, newest = history.DayText(*s.BackTo), history.LastDayText(*s.Newest)
 		}
 		a := history.Accounts{}
 		if s.Accounts != nil {
 			a = *s.Accounts
-			items = fmt.Sprint(a.Settled())
+			items = strconv.FormatInt(a.Settled(), 10)
 		}
 		row := []any{s.Source, s.Stream, s.State, backTo, newest, s.Exceptions, items}
 		if wide {
@@ -103,11 +104,11 @@ closed windows by month. A range is closed when every item that Storage listed i
 			for _, s := range sources {
 				coverage, err := history.ReadCoverage(cmd.Context(), pool, s)
 				if err != nil {
-					return err //nolint:wrapcheck // says what it does itself
+					return err
 				}
 				accounts, err := history.ReadMonths(cmd.Context(), pool, s)
 				if err != nil {
-					return err //nolint:wrapcheck // as above
+					return err
 				}
 				reports = append(reports, coverageOf(coverage, accounts))
 			}
@@ -144,22 +145,23 @@ func printCoverage(w io.Writer, reports []coverageReport) {
 		r := &reports[i]
 		promise := "no watermark: nothing is closed for every organisation up to the newest instant ordered"
 		if r.Watermark != nil {
-			promise = fmt.Sprintf("back to %s, from %s", day(*r.Watermark), lastDay(*r.Newest))
+			promise = fmt.Sprintf("back to %s, from %s", history.DayText(*r.Watermark), history.LastDayText(*r.Newest))
 		}
 		line(w, r.Source+": "+promise)
 		line(w, "  ORG", "CLOSED FROM", "TO", "")
 		for _, c := range r.Closed {
-			line(w, "  "+c.Org, day(c.From), day(c.To), "closed")
+			line(w, "  "+c.Org, history.DayText(c.From), history.DayText(c.To), "closed")
 		}
 		for _, h := range r.Holes {
-			line(w, "  "+h.Org, day(h.From), day(h.To), "HOLE")
+			line(w, "  "+h.Org, history.DayText(h.From), history.DayText(h.To), "HOLE")
 		}
 		if len(r.Accounts) == 0 {
 			continue
 		}
 		line(w, "  ORG", "MONTH", "SEEN", "CREATED", "UPDATED", "UNCHANGED", "DELETED", "SKIPPED", "QUARANTINED")
 		for _, a := range r.Accounts {
-			line(w, "  "+a.Org, a.Month.Format("2006-01"), a.Seen, a.Created, a.Updated+a.Restored, a.Unchanged, a.Deleted+a.Purged, a.Skipped, a.Quarantined)
+			line(w, "  "+a.Org, a.Month.Format("2006-01"), a.Seen, a.Created, a.Updated+a.Restored, a.Unchanged, a.Deleted+a.Purged,
+				a.Skipped, a.Quarantined)
 		}
 	}
 }

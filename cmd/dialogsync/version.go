@@ -12,7 +12,7 @@ import (
 )
 
 // version is set by the linker in releases.
-var version = "dev" //nolint:gochecknoglobals // -ldflags -X can set nothing else
+var version = "dev"
 
 func (c *cli) versionCommand() *cobra.Command {
 	return &cobra.Command{
@@ -25,7 +25,8 @@ func (c *cli) versionCommand() *cobra.Command {
 				MappingVersion int    `json:"mappingVersion"`
 			}{version, revision(), runtime.Version(), mapping.Version}
 			return c.print(info, func(w io.Writer, _ bool) {
-				line(w, fmt.Sprintf("dialogsync %s (%s, %s), mapping version %d", info.Version, orDash(info.Revision), info.Go, info.MappingVersion))
+				const text = "dialogsync %s (%s, %s), mapping version %d"
+				line(w, fmt.Sprintf(text, info.Version, orDash(info.Revision), info.Go, info.MappingVersion))
 			})
 		},
 	}

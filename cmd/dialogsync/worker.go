@@ -49,13 +49,14 @@ loses nothing either. /healthz, /readyz and /metrics are served on DIALOGSYNC_HT
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.runWorker(cmd.Context(), f) },
 	}
-	cmd.Flags().IntVar(&f.slots, "history-slots", 8, "windows of history that this process walks at once")                     //nolint:mnd // a default
-	cmd.Flags().IntVar(&f.concurrency, "concurrency", 32, "items that one window delivers at once")                            //nolint:mnd // as above
-	cmd.Flags().IntVar(&f.pageSize, "page-size", 500, "instances asked of Storage at a time")                                  //nolint:mnd // as above
-	cmd.Flags().DurationVar(&f.sliceTime, "slice-time", 2*time.Minute, "how long a job works before it gives its slot back")   //nolint:mnd // as above
-	cmd.Flags().DurationVar(&f.lease, "lease", 30*time.Second, "how long a window stays held when its worker is not heard of") //nolint:mnd // as above
-	cmd.Flags().DurationVar(&f.rest, "rest", 15*time.Second, "how long to wait before trying a failing system again")          //nolint:mnd // as above
-	cmd.Flags().StringVar(&f.name, "name", workerName(), "name of this process in the database and in logs")
+	flags := cmd.Flags()
+	flags.IntVar(&f.slots, "history-slots", 8, "windows of history that this process walks at once")
+	flags.IntVar(&f.concurrency, "concurrency", 32, "items that one window delivers at once")
+	flags.IntVar(&f.pageSize, "page-size", 500, "instances asked of Storage at a time")
+	flags.DurationVar(&f.sliceTime, "slice-time", 2*time.Minute, "how long a job works before it gives its slot back")
+	flags.DurationVar(&f.lease, "lease", 30*time.Second, "how long a window stays held when its worker is not heard of")
+	flags.DurationVar(&f.rest, "rest", 15*time.Second, "how long to wait before trying a failing system again")
+	flags.StringVar(&f.name, "name", workerName(), "name of this process in the database and in logs")
 	return cmd
 }
 
@@ -143,7 +144,7 @@ func (w *worker) run(ctx context.Context, settings config.Config) error {
 	var err error
 	w.server, err = httpserver.Listen(ctx, httpserver.Config{Addr: settings.HTTPAddr, Ready: w.ready, Metrics: w.metrics.Handler()})
 	if err != nil {
-		return err //nolint:wrapcheck // says what it does itself
+		return err
 	}
 	// River's jobs must outlive ctx: they end by themselves when stopping is closed.
 	if err := w.client.Start(context.WithoutCancel(ctx)); err != nil {

@@ -578,7 +578,7 @@ func (q *Queries) SkippedByReason(ctx context.Context, backfillID int64) ([]Skip
 
 const troubledWindows = `-- name: TroubledWindows :many
 select id, org, from_time, to_time, state, attempts, retry_at, failure, reached, seen from backfill_window
-where backfill_id = $1 and (state = 'failed' or (state <> 'closed' and failure is not null))
+where backfill_id = $1 and state <> 'closed' and failure is not null
 order by to_time desc, org limit $2
 `
 

@@ -31,7 +31,7 @@ func TestMigrateBringsAnEmptyDatabaseUpOnceForAll(t *testing.T) {
 	for i := range ran {
 		all.Go(func() {
 			own, river, err := db.Migrate(context.WithoutCancel(t.Context()), pool)
-			assert.NoError(t, err)
+			assert.NoError(t, err) //nolint:testifylint // require must not be called beside the test
 			ran[i] = len(own) + len(river)
 		})
 	}
@@ -49,7 +49,7 @@ func TestWorkerRefusesASchemaItDoesNotKnow(t *testing.T) {
 
 	_, err := pool.Exec(t.Context(), "insert into goose_db_version (version_id, is_applied) values (99999, true)")
 	require.NoError(t, err)
-	assert.ErrorContains(t, db.CheckSchema(t.Context(), pool), "run a newer dialogsync")
+	require.ErrorContains(t, db.CheckSchema(t.Context(), pool), "run a newer dialogsync")
 
 	_, err = pool.Exec(t.Context(), "delete from goose_db_version where version_id > 1")
 	require.NoError(t, err)

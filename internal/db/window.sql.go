@@ -201,23 +201,35 @@ func (q *Queries) HeldWindows(ctx context.Context, backfillID int64) (int64, err
 }
 
 const openWindows = `-- name: OpenWindows :one
-select count(*) filter (where state in ('pending', 'walking')) as open, count(*) filter (where state = 'failed') as failed,
-    count(*) filter (where state = 'walking' and lease_until >= clock_timestamp()) as held,
-    count(*) filter (where retry_at <= clock_timestamp()
-        and (state = 'pending' or state = 'walking' and lease_until < clock_timestamp())) as claimable
-from backfill_window where backfill_id = $1 and state in ('pending', 'walking', 'failed')
+select
+    exists (select 1 from backfill_window w where w.backfill_id = $1 and w.state in ('pending', 'walking'))::boolean as open,
+    (select count(*) from backfill_window w
+        where w.backfill_id = $1 and w.state = 'failed' and w.state <> 'closed' and w.failure is not null) as failed,
+    (select count(*) from backfill_window w
+        where w.backfill_id = $1 and w.state = 'walking' and w.lease_until >= clock_timestamp()) as held,
+    (select count(*) from (
+        select 1 from backfill_window w
+        where w.backfill_id = $1 and w.state in ('pending', 'walking') and w.retry_at <= clock_timestamp()
+            and (w.state = 'pending' or w.lease_until < clock_timestamp())
+        limit $2) as first_ones) as claimable
 `
 
+type OpenWindowsParams struct {
+	BackfillID int64
+	AtMost     int32
+}
+
 type OpenWindowsRow struct {
-	Open      int64
+	Open      bool
 	Failed    int64
 	Held      int64
 	Claimable int64
 }
 
-// What is left of a backfill; claimable: what a slice could take up now.
-func (q *Queries) OpenWindows(ctx context.Context, backfillID int64) (OpenWindowsRow, error) {
-	row := q.db.QueryRow(ctx, openWindows, backfillID)
+// What is left of a backfill. claimable: what slices could take up now, counted no further than is of interest, since there
+// may be hundreds of thousands.
+func (q *Queries) OpenWindows(ctx context.Context, arg OpenWindowsParams) (OpenWindowsRow, error) {
+	row := q.db.QueryRow(ctx, openWindows, arg.BackfillID, arg.AtMost)
 	var i OpenWindowsRow
 	err := row.Scan(
 		&i.Open,

@@ -68,7 +68,7 @@ func (d *Deliverer) create(ctx context.Context, r reading, p plan) (Result, erro
 		return r.result(ledger.Created, ledger.DialogDeleted), nil
 	}
 	result := r.result(ledger.Created, ledger.DialogAlive)
-	result.WaitingForPDF = made.WaitForPDF
+	result.WaitingForPDF, result.Withheld = made.WaitForPDF, len(made.Withheld)
 	return result, nil
 }
 
@@ -105,14 +105,16 @@ func (d *Deliverer) update(ctx context.Context, r reading, p plan) (Result, erro
 		}
 	}
 	result := r.result(outcome, ledger.DialogAlive)
-	result.WaitingForPDF = change.WaitForPDF
+	result.WaitingForPDF, result.Withheld = change.WaitForPDF, len(change.Withheld)
 	return result, nil
 }
 
 // input reads what else a dialog is made from: events, texts, and the party and users from Register.
 func (d *Deliverer) input(ctx context.Context, r reading, p plan) (mapping.Input, error) {
 	if r.app == nil {
-		return mapping.Input{}, &Error{Reason: string(mapping.ReasonApplicationMissing), Detail: "Storage has no application " + r.instance.AppID}
+		return mapping.Input{}, &Error{
+			Reason: string(mapping.ReasonApplicationMissing), Detail: "Storage has no application " + r.instance.AppID,
+		}
 	}
 	events, err := d.events(ctx, r)
 	if err != nil {
@@ -142,7 +144,7 @@ func (d *Deliverer) input(ctx context.Context, r reading, p plan) (mapping.Input
 func (d *Deliverer) events(ctx context.Context, r reading) ([]altinn.InstanceEvent, error) {
 	events, err := d.Storage.Events(ctx, r.item.ID)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what it does itself
+		return nil, err
 	}
 	if events == nil {
 		return nil, &Error{Reason: ReasonEventsMissing, Detail: "Storage answered 404 for the events of an instance that exists"}
@@ -171,7 +173,8 @@ func (d *Deliverer) people(ctx context.Context, instance *altinn.Instance, event
 		// No fallback to the numbers of instanceOwner, ever (Invariant 12).
 		return &Error{
 			Reason: string(mapping.ReasonPartyNotFound), Retryable: true,
-			Detail: fmt.Sprintf("Party with id %s not found in Register: it may be minutes behind, or the party is gone", instance.InstanceOwner.PartyID),
+			Detail: fmt.Sprintf("Party with id %s not found in Register: it may be minutes behind, or the party is gone",
+				instance.InstanceOwner.PartyID),
 		}
 	}
 	if input.Party, err = mapping.PartyURN(record); err != nil {

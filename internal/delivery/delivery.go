@@ -62,8 +62,11 @@ type Result struct {
 	SourceChanged time.Time
 	// ReadAt is the database's time before the reading began.
 	ReadAt time.Time
-	// WaitingForPDF: all was written, but a submission's PDF is not made yet; live comes back for it.
+	// WaitingForPDF: all was written, but the PDF of a submission just added is not made yet.
 	WaitingForPDF bool
+	// Withheld is how many submissions still lack their transmission for want of a PDF: the item is to be delivered again
+	// with a higher Attempt, also when nothing was changed this time (mapping rules, weakness 21.4).
+	Withheld int
 }
 
 // Deliverer brings items over. It is safe for concurrent use.
@@ -109,12 +112,12 @@ func (d *Deliverer) Deliver(ctx context.Context, item Item) (Result, error) {
 // readAgain tells whether an error means that what was read is out of date: another writer was faster, or our own earlier
 // write had arrived after all (Invariant 2).
 func readAgain(err error) bool {
-	switch transport.Classify(err) {
-	case transport.Conflict, transport.Gone, transport.NotFound:
-		var refusal *dialogporten.Error
-		return errors.As(err, &refusal)
+	class := transport.Classify(err)
+	if class != transport.Conflict && class != transport.Gone && class != transport.NotFound {
+		return false
 	}
-	return false
+	_, fromDialogporten := errors.AsType[*dialogporten.Error](err)
+	return fromDialogporten
 }
 
 // FromListing brings over an item whose instance stands in a listing, taken at listedAt by the database's clock. The
@@ -166,6 +169,7 @@ func (d *Deliverer) skippedUnread(ctx context.Context, item Item) (Result, error
 	}
 	id := dialogid.V7(item.ID.GUID, item.Created)
 	return Result{
-		Source: item.source(item.AppID), Outcome: ledger.Skipped, Reason: ReasonSyncDisabled, ItemID: id, DialogID: id, State: ledger.DialogAbsent, ReadAt: readAt,
+		Source: item.source(item.AppID), Outcome: ledger.Skipped, Reason: ReasonSyncDisabled, ItemID: id, DialogID: id,
+		State: ledger.DialogAbsent, ReadAt: readAt,
 	}, nil
 }

@@ -47,7 +47,7 @@ func (d *Deliverer) read(ctx context.Context, item Item) (reading, error) {
 	}
 	r.dialogID = r.itemID()
 	if r.dialog, err = d.Dialogs.Get(ctx, r.dialogID); err != nil {
-		return r, err //nolint:wrapcheck // says what it does itself
+		return r, err
 	}
 	if r.instance, err = d.readInstance(ctx, item.ID); err != nil {
 		return r, err
@@ -75,7 +75,7 @@ func (d *Deliverer) readInstance(ctx context.Context, id altinn.InstanceID) (*al
 		return nil, nil //nolint:nilnil // Gone is an answer here, not an error.
 	}
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what it does itself
+		return nil, err
 	}
 	return instance, nil
 }

@@ -55,7 +55,7 @@ func (b *Backfills) Preview(ctx context.Context, order Order) (Preview, error) {
 	}
 	p := Preview{Range: order.Range, Orgs: plan.orgs, Items: len(order.Items), Windows: len(plan.windows)}
 	if len(order.Items) == 0 {
-		p.Newest, p.Oldest = instant(order.Range.To), instant(order.Range.From)
+		p.Newest, p.Oldest = LastDayText(order.Range.To), DayText(order.Range.From)
 	}
 	return p, nil
 }
@@ -146,7 +146,9 @@ func (b *Backfills) prepare(ctx context.Context, order *Order) (orderPlan, error
 }
 
 func newWindow(backfillID int64, w Window) db.AddWindowsParams {
-	return db.AddWindowsParams{BackfillID: backfillID, Org: w.Org, FromTime: w.Range.From, ToTime: w.Range.To, Reached: Start(w.Range).Reached}
+	return db.AddWindowsParams{
+		BackfillID: backfillID, Org: w.Org, FromTime: w.Range.From, ToTime: w.Range.To, Reached: Start(w.Range).Reached,
+	}
 }
 
 // itemWindows cuts given items into windows; they have no organisation, so their number stands in its place.

@@ -140,9 +140,9 @@ func (t *turn) failed(ctx context.Context, r *row, err error, listedAt time.Time
 func (t *turn) deliverOnce(ctx context.Context, r *row, listedAt time.Time) (delivery.Result, error) {
 	d := t.walker.Delivery
 	if r.listed == nil || r.known != nil {
-		return d.Deliver(ctx, r.item) //nolint:wrapcheck // names the item itself
+		return d.Deliver(ctx, r.item)
 	}
-	return d.FromListing(ctx, r.item, r.listed, listedAt) //nolint:wrapcheck // as above
+	return d.FromListing(ctx, r.item, r.listed, listedAt)
 }
 
 func (r *row) settle(result delivery.Result) {

@@ -61,7 +61,10 @@ func ReadDetail(ctx context.Context, pool *pgxpool.Pool, id int64, limit int32) 
 	if len(found) == 0 {
 		return Detail{}, fmt.Errorf("backfill %d: %w", id, ErrNoBackfill)
 	}
-	d := Detail{Progress: found[0], Skipped: []SkipCount{}, InProgress: []WindowDetail{}, Troubled: []WindowDetail{}, Quarantine: []QuarantineEntry{}}
+	d := Detail{
+		Progress: found[0], Skipped: []SkipCount{}, InProgress: []WindowDetail{}, Troubled: []WindowDetail{},
+		Quarantine: []QuarantineEntry{},
+	}
 	q := db.New(pool)
 	skipped, err := q.SkippedByReason(ctx, id)
 	if err != nil {

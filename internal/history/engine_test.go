@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 
 // The world of these tests: four days that end yesterday.
 var (
-	newest = time.Now().UTC().Truncate(history.Day).AddDate(0, 0, -1)
-	oldest = newest.AddDate(0, 0, -4)
+	newest = time.Now().UTC().Truncate(history.Day).AddDate(0, 0, -1) //nolint:gochecknoglobals // what all tests here are about
+	oldest = newest.AddDate(0, 0, -4)                                 //nolint:gochecknoglobals // as above
 )
 
 // engine is a history engine with real parts: PostgreSQL, and the simulated platform over HTTP.
@@ -358,8 +358,10 @@ func TestDestinationDownMakesTheBackfillWaitAndBlamesNoItem(t *testing.T) {
 		"storage lists not":  {Service: altinnsim.ServiceStorage, Path: "/instances$", Effect: faults.EffectStatus, Status: http.StatusBadGateway},
 		"storage reads not":  {Service: altinnsim.ServiceStorage, Path: "/events$", Effect: faults.EffectOutage},
 		"register is broken": {Service: altinnsim.ServiceRegister, Effect: faults.EffectOutage},
-		"refuses every body": {Service: altinnsim.ServiceDialogporten, Method: http.MethodPost, Effect: faults.EffectStatus, Status: http.StatusBadRequest,
-			ContentType: "application/problem+json", Body: `{"errors":{"dto.party":["no"]}}`},
+		"refuses every body": {
+			Service: altinnsim.ServiceDialogporten, Method: http.MethodPost, Effect: faults.EffectStatus, Status: http.StatusBadRequest,
+			ContentType: "application/problem+json", Body: `{"errors":{"dto.party":["no"]}}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -585,6 +587,7 @@ func TestItemsThatMoveDuringTheWalkAreCountedOnce(t *testing.T) {
 }
 
 func (e *engine) workQuietly(t *testing.T, id int64) {
+	t.Helper()
 	for range 500 {
 		end, err := e.walker.Slice(t.Context(), id)
 		if !assert.NoError(t, err) || !end.Again && end.Rest == 0 {
@@ -662,8 +665,10 @@ func TestStorageThatRefusesTheQueryFailsTheWindowForGood(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(30))
 	id := e.order(t, orderOf(ledger.A3AppInstances))
-	e.fault(t, faults.Rule{Service: altinnsim.ServiceStorage, Path: "/instances$", Effect: faults.EffectStatus, Status: http.StatusBadRequest,
-		ContentType: "application/json", Body: `"Org or AppId must be defined."`, Count: 1})
+	e.fault(t, faults.Rule{
+		Service: altinnsim.ServiceStorage, Path: "/instances$", Effect: faults.EffectStatus, Status: http.StatusBadRequest,
+		ContentType: "application/json", Body: `"Org or AppId must be defined."`, Count: 1,
+	})
 	e.work(t, id)
 	detail, err := history.ReadDetail(t.Context(), e.pool, id, 10)
 	require.NoError(t, err)
@@ -718,16 +723,14 @@ func TestRefusedOrdersCreateNothing(t *testing.T) {
 		"a source of no history": {func(o *history.Order) { o.Source = ledger.DialogServices }, "has no history"},
 	}
 	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			order := orderOf(ledger.A3AppInstances)
-			tt.change(&order)
-			_, err := e.backfills.Create(t.Context(), order)
-			var refused *history.OrderError
-			require.ErrorAs(t, err, &refused)
-			assert.Contains(t, err.Error(), tt.says)
-			_, err = e.backfills.Preview(t.Context(), order)
-			require.ErrorAs(t, err, &refused, "a dry run refuses the same")
-		})
+		order := orderOf(ledger.A3AppInstances)
+		tt.change(&order)
+		_, err := e.backfills.Create(t.Context(), order)
+		var refused *history.OrderError
+		require.ErrorAs(t, err, &refused, name)
+		require.ErrorContains(t, err, tt.says, name)
+		_, err = e.backfills.Preview(t.Context(), order)
+		require.ErrorAs(t, err, &refused, "a dry run refuses the same: %s", name)
 	}
 	id := e.order(t, orderOf(ledger.A3AppInstances))
 	overlapping := orderOf(ledger.A3AppInstances)

@@ -3,6 +3,8 @@ package history
 import (
 	"context"
 	"fmt"
+	"math"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,7 +23,19 @@ type Keeper struct {
 	Orgs    OrgLister
 	Enqueue EnqueueSlices
 	Log     *zap.Logger
+
+	mu   sync.Mutex
+	last map[int64]look
 }
+
+// look is how a backfill stood when it was last reported.
+type look struct {
+	at       time.Time
+	progress Progress
+}
+
+// reportEvery is how often a backfill gets a line in the log.
+const reportEvery = 30 * time.Second
 
 // Sources are those whose history this engine walks.
 func Sources() []ledger.Source { return []ledger.Source{ledger.A3AppInstances, ledger.A2ArchivedForms} }
@@ -46,6 +60,9 @@ func (k *Keeper) Keep(ctx context.Context) error {
 				return fmt.Errorf("backfill %d: %w", running[i].ID, err)
 			}
 		}
+		if err := k.report(ctx, running); err != nil {
+			return err
+		}
 		for _, source := range Sources() {
 			if err := k.keepWatermark(ctx, q, source); err != nil {
 				return fmt.Errorf("watermark of %s: %w", source, err)
@@ -59,13 +76,43 @@ func (k *Keeper) Keep(ctx context.Context) error {
 	return nil
 }
 
+// report writes a line for each running backfill that had none lately.
+func (k *Keeper) report(ctx context.Context, running []db.Backfill) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.last == nil {
+		k.last = map[int64]look{}
+	}
+	now := time.Now()
+	for i := range running {
+		id := running[i].ID
+		before, seen := k.last[id]
+		if seen && now.Sub(before.at) < reportEvery {
+			continue
+		}
+		found, err := ReadProgress(ctx, k.Pool, &id)
+		if err != nil || len(found) == 0 {
+			return err
+		}
+		k.last[id] = look{at: now, progress: found[0]}
+		if !seen {
+			continue // a rate needs two looks
+		}
+		perSecond, eta := Rate(before.progress, found[0], now.Sub(before.at))
+		k.Log.Info(found[0].Line(perSecond, eta), zap.Int64(telemetry.LogKeyBackfillID, id),
+			zap.String(telemetry.LogKeySource, found[0].Source), zap.Float64(telemetry.LogKeyRate, math.Round(perSecond)),
+			zap.Time(telemetry.LogKeyBackTo, found[0].BackTo), zap.Float64(telemetry.LogKeyETA, eta.Seconds()))
+	}
+	return nil
+}
+
 // keepBackfill ends a backfill that has nothing left to walk, or fills up its slices.
 func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, b *db.Backfill) error {
-	windows, err := q.OpenWindows(ctx, b.ID)
+	windows, err := q.OpenWindows(ctx, db.OpenWindowsParams{BackfillID: b.ID, AtMost: b.Parallel})
 	if err != nil {
 		return fmt.Errorf("count open windows: %w", err)
 	}
-	if windows.Open == 0 {
+	if !windows.Open {
 		state := StateComplete
 		if windows.Failed > 0 {
 			state = StateFailed

@@ -60,17 +60,24 @@ func (e *ConflictError) Error() string {
 // ErrNoBackfill tells that there is no backfill of that number.
 var ErrNoBackfill = errors.New("no such backfill: 'dialogsync backfill list' shows them")
 
-// String gives the range by its days, or by its instants where it is cut within a day.
-func (r Range) String() string {
-	return instant(r.From) + " to " + instant(r.To)
-}
+// String gives the range as DayText writes its bounds.
+func (r Range) String() string { return DayText(r.From) + " to " + DayText(r.To) }
 
-func instant(t time.Time) string {
+// DayText writes an instant as its day, 2025-12-31, or with its time where it is not the start of a day in UTC.
+func DayText(t time.Time) string {
 	t = t.UTC()
 	if t.Equal(t.Truncate(Day)) {
 		return t.Format(time.DateOnly)
 	}
 	return t.Format(time.RFC3339)
+}
+
+// LastDayText writes an exclusive upper bound as the last day that it includes, the way it was ordered.
+func LastDayText(t time.Time) string {
+	if t.Equal(t.Truncate(Day)) {
+		return DayText(t.Add(-Day))
+	}
+	return DayText(t)
 }
 
 // validate checks what can be known without the database. now is the database's time.

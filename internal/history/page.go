@@ -58,7 +58,7 @@ func (t *turn) page(ctx context.Context) (done bool, end *ending, err error) {
 	if t.window.Items != nil {
 		return t.itemsPage(ctx, listedAt)
 	}
-	size := max(t.config.PageSize>>min(t.window.Attempts, 3), min(smallestPage, t.config.PageSize)) //nolint:mnd // halved thrice at most
+	size := max(t.config.PageSize>>min(t.window.Attempts, 3), min(smallestPage, t.config.PageSize))
 	query := t.checkpoint.query(t.rangeOf(), size, t.token)
 	versionFilter(t.backfill.Source, &query)
 	listing, err := t.walker.Storage.ListInstances(ctx, query)
@@ -69,7 +69,8 @@ func (t *turn) page(ctx context.Context) (done bool, end *ending, err error) {
 		return false, t.endOf(err), nil
 	}
 	if len(listing.Instances) == 0 && listing.NextToken != "" {
-		return false, &ending{failure: "list instances: an empty page that says more follow", waiting: "storage: empty pages that say more follow"}, nil
+		const problem = "list instances: an empty page that says more follow"
+		return false, &ending{failure: problem, waiting: problem}, nil
 	}
 	positions := positionsOf(listing.Instances, t.checkpoint.Reached)
 	next := t.checkpoint.advance(positions, listing.Full || listing.NextToken != "", listing.NextToken)
@@ -234,7 +235,7 @@ func (t *turn) record(ctx context.Context, rows []row, next Checkpoint, itemsDon
 				t.checkpoint, t.window.ItemsDone, t.window.Attempts = next, itemsDone, 0
 				t.walker.Items.count(ctx, t.backfill.Source, accountsOf(rows))
 			}
-			return err //nolint:wrapcheck // InTx wraps
+			return err
 		}
 		if err := t.redeliver(ctx, rows, overtaken); err != nil {
 			return err

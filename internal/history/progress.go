@@ -118,10 +118,10 @@ func (p Progress) Line(perSecond float64, eta time.Duration) string {
 	if p.Items {
 		fmt.Fprintf(&b, "%d given items", p.Accounts.Seen)
 	} else {
-		fmt.Fprintf(&b, "back to %s", instant(p.BackTo))
+		fmt.Fprintf(&b, "back to %s", DayText(p.BackTo))
 	}
 	const percent = 100
-	fmt.Fprintf(&b, " (%.1f %%), %.0f/s", math.Floor(p.Share*1000)/1000*percent, perSecond) //nolint:mnd // never "100.0 %" before it is
+	fmt.Fprintf(&b, " (%.1f %%), %.0f/s", math.Floor(p.Share*1000)/1000*percent, perSecond)
 	if p.RatePerS != nil {
 		fmt.Fprintf(&b, " (limit %g)", *p.RatePerS)
 	}

@@ -108,7 +108,7 @@ func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
 }
 
 func (t *turn) mustStop(ctx context.Context) bool {
-	return ctx.Err() != nil || closed(t.stop) || closed(t.walker.Stopping) || !time.Now().Before(t.deadline)
+	return closed(t.stop) || t.walker.isOver(ctx, t.deadline)
 }
 
 // keepAlive extends the lease and takes up what operators changed: a pause, a rate. Another slice's epoch, or a lease that
@@ -173,7 +173,7 @@ func (t *turn) close(ctx context.Context) (SliceEnd, error) {
 		if t.window.Items != nil {
 			return nil
 		}
-		return q.CoverRange(ctx, db.CoverRangeParams{ //nolint:wrapcheck // InTx wraps
+		return q.CoverRange(ctx, db.CoverRangeParams{
 			Source: t.backfill.Source, Org: t.window.Org, FromTime: t.window.FromTime, ToTime: t.window.ToTime,
 		})
 	})
@@ -214,11 +214,13 @@ func (t *turn) yield(ctx context.Context, end ending) (SliceEnd, error) {
 		if err := q.SetWaiting(ctx, db.SetWaitingParams{ID: t.backfill.ID, Reason: &end.waiting}); err != nil {
 			return SliceEnd{}, fmt.Errorf("record why the stream waits: %w", err)
 		}
-		t.log.Warn("backfill waits", zap.String(telemetry.LogKeyReason, end.waiting), zap.Float64(telemetry.LogKeyNextRetry, slice.Rest.Seconds()))
+		t.log.Warn("backfill waits", zap.String(telemetry.LogKeyReason, end.waiting),
+			zap.Float64(telemetry.LogKeyNextRetry, slice.Rest.Seconds()))
 	}
 	if end.failure != "" {
 		params.Failure, params.Rest = &end.failure, restAfter(int(t.window.Attempts), t.config.Rest)
-		t.log.Warn("window rests", zap.String(telemetry.LogKeyError, end.failure), zap.Float64(telemetry.LogKeyNextRetry, params.Rest.Seconds()))
+		t.log.Warn("window rests", zap.String(telemetry.LogKeyError, end.failure),
+			zap.Float64(telemetry.LogKeyNextRetry, params.Rest.Seconds()))
 	}
 	if _, err := q.YieldWindow(ctx, params); err != nil {
 		return SliceEnd{}, fmt.Errorf("give the window back: %w", err)

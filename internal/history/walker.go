@@ -35,11 +35,11 @@ type WalkerConfig struct {
 }
 
 func (c WalkerConfig) withDefaults() WalkerConfig {
-	setDefault(&c.PageSize, 500)             //nolint:mnd // documented above
-	setDefault(&c.Concurrency, 32)           //nolint:mnd // as above
-	setDefault(&c.SliceTime, 2*time.Minute)  //nolint:mnd // as above
-	setDefault(&c.Lease, 30*time.Second)     //nolint:mnd // as above
-	setDefault(&c.Rest, 15*time.Second)      //nolint:mnd // as above
+	setDefault(&c.PageSize, 500)
+	setDefault(&c.Concurrency, 32)
+	setDefault(&c.SliceTime, 2*time.Minute)
+	setDefault(&c.Lease, 30*time.Second)
+	setDefault(&c.Rest, 15*time.Second)
 	c.SliceTime = min(c.SliceTime, maxSlice) // River's rescue must come after the longest slice
 	return c
 }
@@ -94,7 +94,7 @@ func (w *Walker) Slice(ctx context.Context, backfillID int64) (SliceEnd, error) 
 	config := w.Config.withDefaults()
 	deadline := time.Now().Add(config.SliceTime)
 	for {
-		if ctx.Err() != nil || closed(w.Stopping) || !time.Now().Before(deadline) {
+		if w.isOver(ctx, deadline) {
 			return SliceEnd{Again: true}, nil
 		}
 		held, err := w.claim(ctx, backfillID, config)
@@ -113,6 +113,11 @@ func (w *Walker) Slice(ctx context.Context, backfillID int64) (SliceEnd, error) 
 			return end, nil
 		}
 	}
+}
+
+// isOver tells whether a slice must give its slot back.
+func (w *Walker) isOver(ctx context.Context, deadline time.Time) bool {
+	return ctx.Err() != nil || closed(w.Stopping) || !time.Now().Before(deadline)
 }
 
 // claim takes the newest open window under a new epoch, unless as many as allowed are held already.
@@ -149,7 +154,8 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 	t.checkpoint = Checkpoint{Reached: t.window.Reached, Mode: Mode(t.window.ReachedMode)}
 	t.log = w.Log.With(
 		zap.Int64(telemetry.LogKeyBackfillID, backfillID), zap.String(telemetry.LogKeySource, string(t.backfill.Source)),
-		zap.String(telemetry.LogKeyStream, streamHistory), zap.String(telemetry.LogKeyWindow, t.name()), zap.Int64(telemetry.LogKeyEpoch, t.window.Epoch))
+		zap.String(telemetry.LogKeyStream, streamHistory), zap.String(telemetry.LogKeyWindow, t.name()),
+		zap.Int64(telemetry.LogKeyEpoch, t.window.Epoch))
 	return t, nil
 }
 

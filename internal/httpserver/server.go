@@ -86,9 +86,12 @@ func Handler(config Config) http.Handler {
 func answer(w http.ResponseWriter, status int, word, reason string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	// A reader that hung up is not our concern.
-	_ = json.NewEncoder(w).Encode(struct {
+	body, err := json.Marshal(struct {
 		Status string `json:"status"`
 		Reason string `json:"reason,omitempty"`
 	}{word, reason})
+	if err != nil {
+		return // two texts always marshal
+	}
+	_, _ = w.Write(body) // a reader that hung up is not our concern
 }

@@ -46,7 +46,7 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 		Logger: slog.New(zapslog.NewHandler(config.Log.Named("river").WithOptions(zap.IncreaseLevel(zap.WarnLevel)).Core())),
 		Queues: map[string]river.QueueConfig{
 			queueHistory:      {MaxWorkers: config.HistorySlots},
-			queueHousekeeping: {MaxWorkers: 2}, //nolint:mnd // keeping and discovering side by side
+			queueHousekeeping: {MaxWorkers: 2},
 		},
 		PeriodicJobs: []*river.PeriodicJob{
 			river.NewPeriodicJob(river.PeriodicInterval(keepEvery), func() (river.JobArgs, *river.InsertOpts) {

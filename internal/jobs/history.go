@@ -48,7 +48,9 @@ func (w *historySliceWorker) Work(ctx context.Context, job *river.Job[HistorySli
 func (w *historySliceWorker) Timeout(*river.Job[HistorySlice]) time.Duration { return sliceTimeout }
 
 // NextRetry is soon: River's default would take weeks in the end, and a window rests by its own clock.
-func (w *historySliceWorker) NextRetry(*river.Job[HistorySlice]) time.Time { return time.Now().Add(retryAfter) }
+func (w *historySliceWorker) NextRetry(*river.Job[HistorySlice]) time.Time {
+	return time.Now().Add(retryAfter)
+}
 
 // EnqueueSlices gives the function that inserts slice jobs in the transaction that calls for them.
 func EnqueueSlices(client *river.Client[pgx.Tx]) history.EnqueueSlices {
@@ -82,7 +84,7 @@ type historyKeepWorker struct {
 }
 
 func (w *historyKeepWorker) Work(ctx context.Context, _ *river.Job[HistoryKeep]) error {
-	return w.keeper.Keep(ctx) //nolint:wrapcheck // says what it does itself
+	return w.keeper.Keep(ctx)
 }
 
 // DiscoverOrgs looks for organisations that got their first application.
@@ -98,7 +100,7 @@ type discoverOrgsWorker struct {
 }
 
 func (w *discoverOrgsWorker) Work(ctx context.Context, _ *river.Job[DiscoverOrgs]) error {
-	return w.keeper.DiscoverOrgs(ctx) //nolint:wrapcheck // says what it does itself
+	return w.keeper.DiscoverOrgs(ctx)
 }
 
 // onlyOnce is the answer to a housekeeping job that failed: the next tick does the same.

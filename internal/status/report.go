@@ -162,6 +162,6 @@ func stateOf(b *history.Progress) State {
 }
 
 func weight(s State) int {
-	order := map[State]int{Off: 0, Complete: 1, Running: 2, Paused: 3, Waiting: 4, Failed: 5} //nolint:mnd // an order
+	order := map[State]int{Off: 0, Complete: 1, Running: 2, Paused: 3, Waiting: 4, Failed: 5}
 	return order[s]
 }

@@ -35,13 +35,13 @@ func New(t testing.TB) *pgxpool.Pool {
 }
 
 func migrate(ctx context.Context, url string) error {
-	pool, err := db.Open(ctx, url, 4) //nolint:mnd // the lock's connection, and one for each set of migrations
+	pool, err := db.Open(ctx, url, 4)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
 	defer pool.Close()
 	_, _, err = db.Migrate(ctx, pool)
-	return err //nolint:wrapcheck // says what it does itself
+	return err
 }
 
 // schemaKey changes with the migrations, so that an old template is not used.

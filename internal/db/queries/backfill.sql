@@ -81,7 +81,7 @@ group by 1 order by 2 desc, 1;
 -- name: TroubledWindows :many
 -- Windows that failed for good or could not get on at their last try.
 select id, org, from_time, to_time, state, attempts, retry_at, failure, reached, seen from backfill_window
-where backfill_id = @backfill_id and (state = 'failed' or (state <> 'closed' and failure is not null))
+where backfill_id = @backfill_id and state <> 'closed' and failure is not null
 order by to_time desc, org limit @max_rows;
 
 -- name: WindowsInProgress :many

@@ -18,12 +18,19 @@ select count(*) from backfill_window
 where backfill_id = @backfill_id and state = 'walking' and lease_until >= clock_timestamp();
 
 -- name: OpenWindows :one
--- What is left of a backfill; claimable: what a slice could take up now.
-select count(*) filter (where state in ('pending', 'walking')) as open, count(*) filter (where state = 'failed') as failed,
-    count(*) filter (where state = 'walking' and lease_until >= clock_timestamp()) as held,
-    count(*) filter (where retry_at <= clock_timestamp()
-        and (state = 'pending' or state = 'walking' and lease_until < clock_timestamp())) as claimable
-from backfill_window where backfill_id = @backfill_id and state in ('pending', 'walking', 'failed');
+-- What is left of a backfill. claimable: what slices could take up now, counted no further than is of interest, since there
+-- may be hundreds of thousands.
+select
+    exists (select 1 from backfill_window w where w.backfill_id = @backfill_id and w.state in ('pending', 'walking'))::boolean as open,
+    (select count(*) from backfill_window w
+        where w.backfill_id = @backfill_id and w.state = 'failed' and w.state <> 'closed' and w.failure is not null) as failed,
+    (select count(*) from backfill_window w
+        where w.backfill_id = @backfill_id and w.state = 'walking' and w.lease_until >= clock_timestamp()) as held,
+    (select count(*) from (
+        select 1 from backfill_window w
+        where w.backfill_id = @backfill_id and w.state in ('pending', 'walking') and w.retry_at <= clock_timestamp()
+            and (w.state = 'pending' or w.lease_until < clock_timestamp())
+        limit @at_most) as first_ones) as claimable;
 
 -- name: ExtendLease :one
 -- No row: the epoch is somebody else's now.

@@ -1,0 +1,45 @@
+package ledger_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/db/dbtest"
+	"github.com/altinn/dialogsync/internal/ledger"
+)
+
+// BenchmarkRecord records pages of 500 items as a walk backwards does, and tells what a row costs on disk and in WAL.
+func BenchmarkRecord(b *testing.B) {
+	const page = 500
+	pool := dbtest.New(b)
+	q := db.New(pool)
+	created := time.Now()
+	number := func(sql string) (n int64) {
+		require.NoError(b, pool.QueryRow(b.Context(), sql).Scan(&n))
+		return n
+	}
+	const wal, size = "select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint",
+		"select sum(pg_total_relation_size(relid))::bigint from pg_partition_tree('ledger')"
+	walBefore, sizeBefore := number(wal), number(size)
+	for b.Loop() {
+		now, err := q.DatabaseNow(b.Context())
+		require.NoError(b, err)
+		entries := make([]ledger.Entry, page)
+		for i := range entries {
+			created = created.Add(-time.Duration(rand.Int64N(int64(2 * time.Second)))) //nolint:gosec // any spread will do
+			entries[i] = entry(created, now)
+			entries[i].WindowID = 1
+		}
+		overtaken, err := ledger.Record(b.Context(), q, entries)
+		require.NoError(b, err)
+		require.Empty(b, overtaken)
+	}
+	rows := float64(b.N * page)
+	b.ReportMetric(rows/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(number(wal)-walBefore)/rows, "walB/row")
+	b.ReportMetric(float64(number(size)-sizeBefore)/rows, "diskB/row")
+}
