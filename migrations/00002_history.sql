@@ -59,6 +59,8 @@ create table backfill_window (
     -- recorded; 'upto', some may be; 'tie', some may be, and they fill more than a page.
     reached timestamptz not null,
     reached_mode text not null default 'below' check (reached_mode in ('below', 'upto', 'tie')),
+    -- where a tie of more items than a slice can walk is taken up; believed only if it leads to items of the tie
+    tie_token text not null default '',
 
     seen bigint not null default 0,
     created bigint not null default 0,

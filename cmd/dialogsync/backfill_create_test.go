@@ -177,8 +177,7 @@ func TestOrdersAtOnceCannotOverlap(t *testing.T) {
 	}
 	var codes []int
 	for _, o := range orders {
-		<-o.done
-		codes = append(codes, o.code)
+		codes = append(codes, o.ended(t))
 	}
 	slices.Sort(codes)
 	assert.Equal(t, []int{exitOK, exitConflict, exitConflict, exitConflict, exitConflict, exitConflict}, codes)

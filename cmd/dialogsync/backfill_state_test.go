@@ -3,7 +3,6 @@ package main
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -108,8 +107,7 @@ func TestBackfillIsWalked(t *testing.T) {
 	worker := r.worker(t)
 	id := r.create(t)
 	watching := r.start(t, "backfill", "watch", id, "--interval", "50ms")
-	<-watching.done
-	assert.Equal(t, exitOK, watching.code, watching.err.String())
+	assert.Equal(t, exitOK, watching.ended(t), watching.err.String())
 	assert.Empty(t, watching.out.String(), "progress is no data")
 	seen := lines(watching.err.String())
 	assert.True(t, strings.HasPrefix(seen[len(seen)-1], "a3-app-instances history: back to "+oldestDay+" (100.0 %)"), seen[len(seen)-1])
@@ -172,8 +170,7 @@ func TestWatchEndsWithTheRightCode(t *testing.T) {
 		watching := r.start(t, "backfill", "watch", "--interval", "10ms")
 		await(t, "the first line", func() bool { return watching.err.String() != "" })
 		r.exec(t, "update backfill set state = $1", test.state)
-		<-watching.done
-		assert.Equal(t, test.code, watching.code, test.state)
+		assert.Equal(t, test.code, watching.ended(t), test.state)
 		assert.Contains(t, watching.err.String(), test.says)
 		assert.Equal(t, test.code, r.run(t, "backfill", "watch", id).code, test.state)
 		r.exec(t, "update backfill set state = 'running'")
@@ -196,10 +193,6 @@ func TestWatchWritesALineOnlyWhenSomethingHasChanged(t *testing.T) {
 	r.ok(t, "backfill", "pause", id, "--reason", "night", "--yes")
 	await(t, "a second line", func() bool { return strings.Contains(watching.err.String(), "paused") })
 	watching.stop()
-	select {
-	case <-watching.done:
-	case <-time.After(patience):
-		t.Fatal("watch does not end when it is told to")
-	}
+	watching.ended(t)
 	assert.Equal(t, "paused", r.stateOf(t, id), "the backfill does not care who watches")
 }

@@ -62,8 +62,7 @@ func TestMigrationsAtOnceTakeTurns(t *testing.T) {
 		ups = append(ups, r.start(t, "migrate", "up"))
 	}
 	for _, up := range ups {
-		<-up.done
-		assert.Equal(t, exitOK, up.code, up.err.String())
+		assert.Equal(t, exitOK, up.ended(t), up.err.String())
 	}
 	r.ok(t, "migrate", "status")
 }

@@ -57,6 +57,7 @@ func environment(database, platform string) []string {
 	return []string{
 		"USER=kari", "DIALOGSYNC_ENVIRONMENT=local", "DIALOGSYNC_DATABASE_URL=" + database, "DIALOGSYNC_PLATFORM_URL=" + platform,
 		"DIALOGSYNC_DIALOGPORTEN_URL=" + platform, "DIALOGSYNC_ALTINN_HOST=tt02.altinn.no", "DIALOGSYNC_HTTP_ADDR=127.0.0.1:0",
+		"DIALOGSYNC_ADAPTER_URL=https://platform.tt02.altinn.no/storage/dialogporten",
 	}
 }
 
@@ -69,15 +70,18 @@ const (
 // worldEnd is the end of the newest day.
 func worldEnd() time.Time { return time.Date(2025, time.March, 4, 0, 0, 0, 0, time.UTC) }
 
+// generateOptions say what a made-up world is like.
+type generateOptions = altinnsim.GenerateOptions
+
 // newWorld gives a rig with instances of all three versions of Altinn in three days of two organisations.
-func newWorld(t *testing.T, alter ...func(*altinnsim.GenerateOptions)) *rig {
+func newWorld(t *testing.T, alter ...func(*generateOptions)) *rig {
 	t.Helper()
 	r := newRig(t)
 	r.generate(t, alter...)
 	return r
 }
 
-func (r *rig) generate(t *testing.T, alter ...func(*altinnsim.GenerateOptions)) {
+func (r *rig) generate(t *testing.T, alter ...func(*generateOptions)) {
 	t.Helper()
 	options := altinnsim.DefaultOptions()
 	options.Instances, options.Orgs, options.AppsPerOrg, options.FlatWeek, options.PeakDays = 90, 2, 2, true, 0
@@ -91,7 +95,7 @@ func (r *rig) generate(t *testing.T, alter ...func(*altinnsim.GenerateOptions)) 
 }
 
 // missingParties makes some owners unknown to Register.
-func missingParties(o *altinnsim.GenerateOptions) { o.MissingParties = 0.1 }
+func missingParties(o *generateOptions) { o.MissingParties = 0.1 }
 
 // result is what a command left behind.
 type result struct {
@@ -256,14 +260,25 @@ func (r *rig) start(t *testing.T, args ...string) *background {
 	return b
 }
 
+// ended waits until the command is over and gives its exit code.
+func (b *background) ended(t *testing.T) int {
+	t.Helper()
+	select {
+	case <-b.done:
+		return b.code
+	case <-time.After(patience):
+		require.FailNow(t, "the command does not end", "stdout: %s\nstderr: %s", b.out.String(), b.err.String())
+		return 0
+	}
+}
+
 // worker starts a small worker.
 func (r *rig) worker(t *testing.T) *background {
 	t.Helper()
 	b := r.start(t, "worker", "--name", "tester", "--history-slots", "2", "--concurrency", "4", "--page-size", "20", "--rest", "1s")
 	t.Cleanup(func() {
 		b.stop()
-		<-b.done
-		assert.Equal(t, exitOK, b.code, b.err.String())
+		assert.Equal(t, exitOK, b.ended(t), b.err.String())
 	})
 	return b
 }

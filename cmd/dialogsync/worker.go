@@ -22,8 +22,9 @@ import (
 	"github.com/altinn/dialogsync/internal/transport"
 )
 
-// stopTimeout is how long work under way may take to end by itself; below Kubernetes' usual 30 s.
-const stopTimeout = 25 * time.Second
+// stopTimeout is how long work under way may take to end by itself. Five seconds more are given to what must then be canceled,
+// which together stays below Kubernetes' usual 30 s.
+const stopTimeout = 20 * time.Second
 
 // workerFlags size a worker process.
 type workerFlags struct {

@@ -197,7 +197,7 @@ func (q *Queries) Backfills(ctx context.Context) ([]Backfill, error) {
 }
 
 const backfillsOfEveryOrg = `-- name: BackfillsOfEveryOrg :many
-select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at from backfill where all_orgs and state in ('running', 'paused', 'complete', 'failed') order by id
+select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at from backfill where all_orgs and state in ('running', 'paused', 'complete', 'failed') order by id for update
 `
 
 func (q *Queries) BackfillsOfEveryOrg(ctx context.Context) ([]Backfill, error) {

@@ -343,21 +343,25 @@ func (q *Queries) QuarantinedKeys(ctx context.Context, arg QuarantinedKeysParams
 }
 
 const recordItems = `-- name: RecordItems :many
+with i as (
+    select unnest($1::uuid[]) as item_id, unnest($2::uuid[]) as dialog_id,
+        unnest($3::uuid[]) as instance_guid, unnest($4::timestamptz[]) as source_changed,
+        unnest($5::timestamptz[]) as read_at, unnest($6::bigint[]) as window_id,
+        unnest($7::integer[]) as party_id, unnest($8::text[]) as source,
+        unnest($9::text[]) as outcome, unnest($10::text[]) as dialog_state,
+        unnest($11::smallint[]) as mapping_version, unnest($12::text[]) as reason),
+unseen as (
+    select unnest($13::uuid[]) as item_id)
 insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, source,
     outcome, dialog_state, mapping_version, reason)
 select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), i.instance_guid,
     nullif(i.source_changed, '0001-01-01 00:00:00+00'), i.read_at, clock_timestamp(),
     nullif(i.window_id, 0), i.party_id, i.source::source, i.outcome::outcome, i.dialog_state::dialog_state,
     i.mapping_version, nullif(i.reason, '')
-from (select unnest($1::uuid[]) as item_id, unnest($2::uuid[]) as dialog_id,
-        unnest($3::uuid[]) as instance_guid, unnest($4::timestamptz[]) as source_changed,
-        unnest($5::timestamptz[]) as read_at, unnest($6::bigint[]) as window_id,
-        unnest($7::integer[]) as party_id, unnest($8::text[]) as source,
-        unnest($9::text[]) as outcome, unnest($10::text[]) as dialog_state,
-        unnest($11::smallint[]) as mapping_version, unnest($12::text[]) as reason) as i
+from i
 order by i.item_id
 on conflict (item_id) do update set
-    dialog_id = excluded.dialog_id,
+    dialog_id = case when excluded.item_id in (select item_id from unseen) then l.dialog_id else excluded.dialog_id end,
     instance_guid = excluded.instance_guid,
     source_changed = coalesce(excluded.source_changed, l.source_changed),
     read_at = excluded.read_at,
@@ -366,7 +370,7 @@ on conflict (item_id) do update set
     party_id = excluded.party_id,
     source = excluded.source,
     outcome = excluded.outcome,
-    dialog_state = case excluded.outcome when 'failed' then l.dialog_state else excluded.dialog_state end,
+    dialog_state = case when excluded.item_id in (select item_id from unseen) then l.dialog_state else excluded.dialog_state end,
     mapping_version = excluded.mapping_version,
     reason = excluded.reason
 where l.recorded_at <= excluded.read_at
@@ -386,11 +390,12 @@ type RecordItemsParams struct {
 	DialogStates    []string
 	MappingVersions []int16
 	Reasons         []string
+	Unseen          []uuid.UUID
 }
 
 // Returns the items that were recorded. One that is missing was recorded by somebody else since its reading began: what
 // was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, and what is
-// known of the dialog when a delivery fails.
+// known of the dialog when a delivery did not look at it.
 func (q *Queries) RecordItems(ctx context.Context, arg RecordItemsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, recordItems,
 		arg.ItemIds,
@@ -405,6 +410,7 @@ func (q *Queries) RecordItems(ctx context.Context, arg RecordItemsParams) ([]uui
 		arg.DialogStates,
 		arg.MappingVersions,
 		arg.Reasons,
+		arg.Unseen,
 	)
 	if err != nil {
 		return nil, err

@@ -26,6 +26,8 @@ func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error
 	}
 	// Times are instants; the server's own zone must not matter to how ranges and dates are cut.
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// Our statements are short; compiling them takes longer than running them.
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("make a pool of connections: %w", err)

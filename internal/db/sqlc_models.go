@@ -222,6 +222,7 @@ type BackfillWindow struct {
 	Failure         *string
 	Reached         time.Time
 	ReachedMode     string
+	TieToken        string
 	Seen            int64
 	Created         int64
 	Updated         int64

@@ -20,8 +20,9 @@ where w.id = (
     where c.backfill_id = $3 and c.state in ('pending', 'walking')
       and (c.state = 'pending' or c.lease_until < clock_timestamp())
       and c.retry_at <= clock_timestamp()
-    order by c.to_time desc, c.org limit 1)
-returning id, backfill_id, org, from_time, to_time, items, items_done, state, epoch, worker, lease_until, attempts, retry_at, failure, reached, reached_mode, seen, created, updated, unchanged, deleted, purged, restored, skipped, quarantined, skipped_by_reason, pages, slices, started_at, recorded_at, closed_at
+    order by c.to_time desc, c.org limit 1
+    for update skip locked)
+returning id, backfill_id, org, from_time, to_time, items, items_done, state, epoch, worker, lease_until, attempts, retry_at, failure, reached, reached_mode, tie_token, seen, created, updated, unchanged, deleted, purged, restored, skipped, quarantined, skipped_by_reason, pages, slices, started_at, recorded_at, closed_at
 `
 
 type ClaimWindowParams struct {
@@ -52,6 +53,7 @@ func (q *Queries) ClaimWindow(ctx context.Context, arg ClaimWindowParams) (Backf
 		&i.Failure,
 		&i.Reached,
 		&i.ReachedMode,
+		&i.TieToken,
 		&i.Seen,
 		&i.Created,
 		&i.Updated,
@@ -242,25 +244,30 @@ func (q *Queries) OpenWindows(ctx context.Context, arg OpenWindowsParams) (OpenW
 
 const recordPage = `-- name: RecordPage :execrows
 update backfill_window w set
-    reached = $1, reached_mode = $2, items_done = $3, attempts = 0, failure = null,
-    lease_until = clock_timestamp() + $4::interval, recorded_at = clock_timestamp(), pages = w.pages + 1,
-    seen = w.seen + $5, created = w.created + $6, updated = w.updated + $7, unchanged = w.unchanged + $8,
-    deleted = w.deleted + $9, purged = w.purged + $10, restored = w.restored + $11,
-    skipped = w.skipped + $12, quarantined = w.quarantined + $13,
-    skipped_by_reason = case when $12::bigint = 0 then w.skipped_by_reason else (
+    reached = $1, reached_mode = $2, tie_token = $3,
+    items = coalesce($4::text[], w.items), items_done = $5,
+    attempts = case when $6::boolean then 0 else w.attempts end, failure = case when $6::boolean then null else w.failure end,
+    lease_until = clock_timestamp() + $7::interval, recorded_at = clock_timestamp(), pages = w.pages + 1,
+    seen = w.seen + $8, created = w.created + $9, updated = w.updated + $10, unchanged = w.unchanged + $11,
+    deleted = w.deleted + $12, purged = w.purged + $13, restored = w.restored + $14,
+    skipped = w.skipped + $15, quarantined = w.quarantined + $16,
+    skipped_by_reason = case when $15::bigint = 0 then w.skipped_by_reason else (
         select jsonb_object_agg(reason, items) from (
             select reason, sum(items) as items from (
                 select key as reason, value::bigint as items from jsonb_each_text(w.skipped_by_reason)
                 union all
-                select key, value::bigint from jsonb_each_text($14::jsonb)) as parts
+                select key, value::bigint from jsonb_each_text($17::jsonb)) as parts
             group by reason) as sums) end
-where w.id = $15 and w.epoch = $16 and w.state = 'walking'
+where w.id = $18 and w.epoch = $19 and w.state = 'walking'
 `
 
 type RecordPageParams struct {
 	Reached         time.Time
 	ReachedMode     string
+	TieToken        string
+	Items           []string
 	ItemsDone       int32
+	Progress        bool
 	Lease           time.Duration
 	Seen            int64
 	Created         int64
@@ -281,7 +288,10 @@ func (q *Queries) RecordPage(ctx context.Context, arg RecordPageParams) (int64, 
 	result, err := q.db.Exec(ctx, recordPage,
 		arg.Reached,
 		arg.ReachedMode,
+		arg.TieToken,
+		arg.Items,
 		arg.ItemsDone,
+		arg.Progress,
 		arg.Lease,
 		arg.Seen,
 		arg.Created,

@@ -51,13 +51,17 @@ func (i Item) source(appID string) ledger.Source {
 
 // Result is what came of a delivery.
 type Result struct {
-	Source  ledger.Source
-	Outcome ledger.Outcome
+	Source ledger.Source
+	// Instance is the instance's own id: the party may differ from the one it was asked for with (Storage reference 4).
+	Instance altinn.InstanceID
+	Outcome  ledger.Outcome
 	// Reason is the code of a skip.
 	Reason string
 	// ItemID is the item's key; DialogID differs from it only where the application chose it.
 	ItemID, DialogID uuid.UUID
 	State            ledger.DialogState
+	// Unseen: the dialog was not looked at, so State and DialogID tell nothing.
+	Unseen bool
 	// SourceChanged is the lastChanged that was delivered; zero when the instance is gone.
 	SourceChanged time.Time
 	// ReadAt is the database's time before the reading began.
@@ -90,7 +94,8 @@ const (
 )
 
 // Deliver brings an item over by Invariant 3: the dialog is read first, then the source, and what is written carries the
-// revision read. Where somebody else wrote in between, both are read again.
+// revision read. Where somebody else wrote in between, both are read again. With an error the result tells only the source
+// and the instance, as far as they are known.
 func (d *Deliverer) Deliver(ctx context.Context, item Item) (Result, error) {
 	policy := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstConflict), backoff.WithMaxInterval(longestBetween))
 	var result Result
@@ -104,7 +109,7 @@ func (d *Deliverer) Deliver(ctx context.Context, item Item) (Result, error) {
 	}
 	err := backoff.Retry(attempt, backoff.WithContext(backoff.WithMaxRetries(policy, maxConflicts-1), ctx))
 	if err != nil {
-		return Result{}, fmt.Errorf("deliver %s: %w", item.ID, err)
+		return result, fmt.Errorf("deliver %s: %w", item.ID, err)
 	}
 	return result, nil
 }
@@ -112,6 +117,9 @@ func (d *Deliverer) Deliver(ctx context.Context, item Item) (Result, error) {
 // readAgain tells whether an error means that what was read is out of date: another writer was faster, or our own earlier
 // write had arrived after all (Invariant 2).
 func readAgain(err error) bool {
+	if own, ok := errors.AsType[*Error](err); ok {
+		return own.Reason == ReasonDialogIDChanged
+	}
 	class := transport.Classify(err)
 	if class != transport.Conflict && class != transport.Gone && class != transport.NotFound {
 		return false
@@ -155,10 +163,14 @@ func (d *Deliverer) deliverOnce(ctx context.Context, item Item) (Result, error) 
 		return d.skippedUnread(ctx, item)
 	}
 	reading, err := d.read(ctx, item)
-	if err != nil {
-		return Result{}, err
+	if err == nil {
+		var result Result
+		if result, err = d.act(ctx, reading); err == nil {
+			return result, nil
+		}
 	}
-	return d.act(ctx, reading)
+	// What is known of the item, for whoever records that it failed.
+	return Result{Source: reading.item.Source, Instance: reading.item.ID}, err
 }
 
 // skippedUnread is step 1: the application is known and switched off, so nothing is read.
@@ -169,7 +181,7 @@ func (d *Deliverer) skippedUnread(ctx context.Context, item Item) (Result, error
 	}
 	id := dialogid.V7(item.ID.GUID, item.Created)
 	return Result{
-		Source: item.source(item.AppID), Outcome: ledger.Skipped, Reason: ReasonSyncDisabled, ItemID: id, DialogID: id,
+		Source: item.source(item.AppID), Instance: item.ID, Unseen: true, Outcome: ledger.Skipped, Reason: ReasonSyncDisabled, ItemID: id, DialogID: id,
 		State: ledger.DialogAbsent, ReadAt: readAt,
 	}, nil
 }

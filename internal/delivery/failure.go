@@ -10,6 +10,8 @@ import (
 
 // Reason codes of failures that delivery itself finds.
 const (
+	ReasonAppUnknown          = "application_unknown"
+	ReasonOtherSource         = "item_of_another_source"
 	ReasonCreatedMissing      = "created_missing"
 	ReasonCreatedUnknown      = "created_unknown"
 	ReasonDialogIDChanged     = "dialog_id_changed"

@@ -47,25 +47,61 @@ func (d *Deliverer) read(ctx context.Context, item Item) (reading, error) {
 	}
 	r.dialogID = r.itemID()
 	if r.dialog, err = d.Dialogs.Get(ctx, r.dialogID); err != nil {
-		return r, err
+		return r, err //nolint:wrapcheck // says what it does itself
 	}
 	if r.instance, err = d.readInstance(ctx, item.ID); err != nil {
 		return r, err
 	}
-	appID := item.AppID
-	if r.instance != nil {
-		appID = r.instance.AppID
-	}
-	r.item.Source = item.source(appID)
-	if appID != "" {
-		if r.app, err = d.Catalog.Application(ctx, appID); err != nil {
-			return r, fmt.Errorf("read application: %w", err)
-		}
+	if err := d.readApplication(ctx, &r); err != nil {
+		return r, err
 	}
 	if r.app.SyncSettings().EnableUserSuppliedDialogID {
 		return d.readUserSupplied(ctx, r)
 	}
 	return r, nil
+}
+
+// readApplication reads the application, whose switches say what may be done. That of an instance which is gone is named by
+// the orderer or, failing that, by the dialog: a purge must not happen because nobody asked (Invariant 11).
+func (d *Deliverer) readApplication(ctx context.Context, r *reading) error {
+	appID := r.item.AppID
+	switch {
+	case r.instance != nil:
+		appID = r.instance.AppID
+		own, err := r.instance.InstanceID()
+		if err != nil {
+			return err //nolint:wrapcheck // says what it does itself
+		}
+		r.item.ID = own
+	case appID == "" && r.dialog != nil:
+		if appID = appOfResource(r.dialog.ServiceResource); appID == "" {
+			return &Error{Reason: ReasonAppUnknown, Detail: "the instance is gone and nobody says which application it was of: name it with --app-id"}
+		}
+	case appID == "":
+		r.item.Source = r.item.source("")
+		return nil // neither instance nor dialog: there is nothing to decide
+	}
+	told := Item{}.source(appID)
+	if r.item.Source != "" && r.item.Source != told {
+		return &Error{Reason: ReasonOtherSource, Detail: fmt.Sprintf("it is an item of %s, not of %s", told, r.item.Source)}
+	}
+	r.item.Source = told
+	var err error
+	if r.app, err = d.Catalog.Application(ctx, appID); err != nil {
+		return fmt.Errorf("read application: %w", err)
+	}
+	return nil
+}
+
+// appOfResource is the app id `org/app` of a service resource `urn:altinn:resource:app_{org}_{app}`; empty for another kind.
+// Codes of organisations hold no underscore.
+func appOfResource(resource string) string {
+	rest, isApp := strings.CutPrefix(resource, "urn:altinn:resource:app_")
+	org, app, found := strings.Cut(rest, "_")
+	if !isApp || !found || org == "" || app == "" {
+		return ""
+	}
+	return org + "/" + app
 }
 
 // readInstance gives nil when Storage says in so many words that the instance is gone (Invariant 11).
@@ -103,7 +139,14 @@ func (d *Deliverer) findCreated(ctx context.Context, item Item) (time.Time, erro
 			Detail: fmt.Sprintf("the instance is gone and %d dialogs carry its label: name its creation time with --created", len(labelled)),
 		}
 	}
-	return dialogid.Time(labelled[0]), nil
+	created := dialogid.Time(labelled[0])
+	if dialogid.V7(item.ID.GUID, created) != labelled[0] {
+		return time.Time{}, &Error{
+			Reason: ReasonCreatedUnknown,
+			Detail: "the instance is gone and its dialog's id was chosen by the application: name its creation time with --created",
+		}
+	}
+	return created, nil
 }
 
 // labelled finds the dialogs that carry an instance's label, by id. Two are enough to know that it is not one.
@@ -186,16 +229,22 @@ func carriesForeignLabel(dialog *dialogporten.Dialog, instanceID string) bool {
 	return false
 }
 
-// refusal is the result of a reading that must not lead to a write.
+// refusal is the result of a reading that must not lead to a write. A dialog that belongs to another instance, or to nobody
+// that can be told, is not the item's.
 func (r *reading) refusal() Result {
-	result := r.result(ledger.Skipped, stateOf(r.dialog))
-	result.Reason = r.refused
+	result := r.result(ledger.Skipped, ledger.DialogAbsent)
+	result.Reason, result.DialogID = r.refused, r.itemID()
+	if r.dialog != nil && r.dialog.ID == r.itemID() {
+		result.State = stateOf(r.dialog)
+	}
 	return result
 }
 
 // result fills in what is the same for every outcome.
 func (r *reading) result(outcome ledger.Outcome, state ledger.DialogState) Result {
-	result := Result{Source: r.item.Source, Outcome: outcome, ItemID: r.itemID(), DialogID: r.dialogID, State: state, ReadAt: r.readAt}
+	result := Result{
+		Source: r.item.Source, Instance: r.item.ID, Outcome: outcome, ItemID: r.itemID(), DialogID: r.dialogID, State: state, ReadAt: r.readAt,
+	}
 	if r.instance != nil && r.instance.LastChanged != nil {
 		result.SourceChanged = r.instance.LastChanged.UTC().Truncate(time.Microsecond)
 	}

@@ -128,6 +128,12 @@ func (b *Backfills) prepare(ctx context.Context, order *Order) (orderPlan, error
 	if err != nil {
 		return orderPlan{}, fmt.Errorf("list organisations: %w", err)
 	}
+	// An organisation that has left the list may still have instances, and watermarks are held to it.
+	recorded, err := db.New(b.Pool).KnownOrgs(ctx)
+	if err != nil {
+		return orderPlan{}, fmt.Errorf("read known organisations: %w", err)
+	}
+	known = slices.Compact(slices.Sorted(slices.Values(slices.Concat(known, recorded))))
 	if len(known) == 0 {
 		return orderPlan{}, &OrderError{"the application list is empty: is DIALOGSYNC_STORAGE_URL right?"}
 	}
@@ -209,6 +215,11 @@ func (b *Backfills) Cancel(ctx context.Context, id int64, operator, reason strin
 // Resume lets a paused backfill go on, and gives failed windows another try. maxFailureShare, if not nil, replaces the
 // backfill's: the way past a range in which most items really are bad.
 func (b *Backfills) Resume(ctx context.Context, id int64, operator, reason string, maxFailureShare *float64) error {
+	if maxFailureShare != nil {
+		if err := checkShare(*maxFailureShare); err != nil {
+			return err
+		}
+	}
 	from := []string{StatePaused, StateFailed, StateRunning}
 	return b.change(ctx, id, transition{verb: "resume", to: StateRunning, from: from, maxFailureShare: maxFailureShare}, operator, reason)
 }

@@ -23,6 +23,9 @@ import (
 // itemTries is how often an item is tried within a page, on top of the short retries within a call.
 const itemTries = 3
 
+// pausesInRest makes the first pause between tries half a second at the default rest of 15 s.
+const pausesInRest = 30
+
 // deliver brings the rows of a page over, as many at once as configured, until all have an outcome or the turn must stop.
 // It returns nil when the walk may go on.
 func (t *turn) deliver(ctx context.Context, rows []row, listedAt time.Time) *ending {
@@ -41,7 +44,13 @@ func (t *turn) deliver(ctx context.Context, rows []row, listedAt time.Time) *end
 			}
 			continue
 		}
-		if t.mustStop(ctx) || t.limiter.Wait(ctx) != nil {
+		if t.mustStop(ctx) {
+			break
+		}
+		if err := t.pace.limiter.Wait(ctx); err != nil {
+			if ctx.Err() == nil {
+				once.Do(func() { waiting = "the rate ordered allows no item within a slice" })
+			}
 			break
 		}
 		group.Go(func() error {
@@ -94,7 +103,8 @@ func (t *turn) deliverRow(ctx context.Context, r *row, listedAt time.Time) (wait
 		t.alike.note(r.key, "", false)
 		return ""
 	}
-	policy := backoff.WithContext(backoff.WithMaxRetries(backoff.NewExponentialBackOff(), itemTries-1), ctx)
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(t.config.Rest / pausesInRest))
+	policy := backoff.WithContext(backoff.WithMaxRetries(pauses, itemTries-1), ctx)
 	var result delivery.Result
 	err := backoff.Retry(func() error {
 		var err error
@@ -102,8 +112,7 @@ func (t *turn) deliverRow(ctx context.Context, r *row, listedAt time.Time) (wait
 		if err == nil {
 			return nil
 		}
-		failure := delivery.Describe(err)
-		if failure.OfItem || failure.Class != transport.Transient && failure.Class != transport.Conflict {
+		if !worthRepeating(delivery.Describe(err), r, listedAt) {
 			return backoff.Permanent(err)
 		}
 		return err
@@ -114,6 +123,15 @@ func (t *turn) deliverRow(ctx context.Context, r *row, listedAt time.Time) (wait
 		return ""
 	}
 	return t.failed(ctx, r, err, listedAt)
+}
+
+// worthRepeating tells whether a failure may be gone in a moment. What an item lacks is filled in only while it is new:
+// Register and applications are behind by minutes, not by days (Storage reference 16.1).
+func worthRepeating(failure delivery.Failure, r *row, now time.Time) bool {
+	if failure.Class != transport.Transient && failure.Class != transport.Conflict {
+		return false
+	}
+	return !failure.OfItem || now.Sub(r.changed()) < Day
 }
 
 // failed decides who is to blame for a row that could not be delivered.
@@ -172,16 +190,21 @@ func alreadyThere(r *row, listedAt time.Time) (delivery.Result, bool) {
 // back, so that none is quarantined for it (Invariant 8).
 func (t *turn) failAlike(rows []row) (waiting string) {
 	v := t.alike.judge(t.backfill.MaxFailureShare)
-	if !v.tripped {
+	ofThisPage := func(r row) bool {
+		f := cmp.Or(r.failure, r.pending)
+		return f != nil && f.Reason == v.reason && !r.repeated
+	}
+	// A page without such a failure goes on, whatever happened before.
+	if !v.tripped || !slices.ContainsFunc(rows, ofThisPage) {
 		return ""
 	}
 	waiting = fmt.Sprintf("%d of the last %d items failed alike: %s", v.failed, v.of, v.reason)
 	named := false
 	for i := range rows {
-		f := cmp.Or(rows[i].failure, rows[i].pending)
-		if f == nil || f.Reason != v.reason || rows[i].repeated {
+		if !ofThisPage(rows[i]) {
 			continue
 		}
+		f := cmp.Or(rows[i].failure, rows[i].pending)
 		if !named {
 			waiting, named = fmt.Sprintf("%s (for one: %s)", waiting, f.Detail), true
 		}
@@ -215,26 +238,55 @@ func (t *turn) blame(rows []row, readAt time.Time) *ending {
 }
 
 // redeliver brings overtaken rows over once more, each by reading everything.
-func (t *turn) redeliver(ctx context.Context, rows []row, overtaken []uuid.UUID) error {
-	for i := range rows {
-		r := &rows[i]
+func (t *turn) redeliver(ctx context.Context, rows []*row, overtaken []uuid.UUID) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer t.cancelAfterGrace(ctx, cancel)()
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(t.config.Concurrency)
+	for _, r := range rows {
 		if r.repeated || r.itemID == uuid.Nil || !slices.Contains(overtaken, r.itemID) {
 			continue
 		}
-		result, err := t.walker.Delivery.Deliver(ctx, r.item)
-		if err == nil {
-			r.settle(result)
+		group.Go(func() error {
+			result, err := t.walker.Delivery.Deliver(ctx, r.item)
+			if err == nil {
+				r.settle(result)
+				return nil
+			}
+			failure := delivery.Describe(err)
+			if !failure.OfItem && failure.Class != transport.Permanent {
+				return fmt.Errorf("deliver %s again: %w", r.key, err)
+			}
+			readAt, err := t.walker.Delivery.ReadClock(ctx)
+			if err != nil {
+				return fmt.Errorf("read the database's clock: %w", err)
+			}
+			r.fail(failure, readAt)
+			return nil
+		})
+	}
+	return group.Wait() //nolint:wrapcheck // wrapped above
+}
+
+// makeGood is for a turn that may no longer record: dialogs that it has just made from a listing are compared with their
+// source once more, since nobody else knows of them if their items have moved on meanwhile (Invariant 4).
+func (t *turn) makeGood(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
+	group := errgroup.Group{}
+	group.SetLimit(t.config.Concurrency)
+	for _, r := range t.unrecorded {
+		if r.failure != nil || r.repeated || r.result.Outcome != ledger.Created {
 			continue
 		}
-		failure := delivery.Describe(err)
-		if !failure.OfItem && failure.Class != transport.Permanent {
-			return fmt.Errorf("deliver %s again: %w", r.key, err)
-		}
-		readAt, err := t.walker.Delivery.ReadClock(ctx)
-		if err != nil {
-			return fmt.Errorf("read the database's clock: %w", err)
-		}
-		r.fail(failure, readAt)
+		group.Go(func() error {
+			if _, err := t.walker.Delivery.Deliver(ctx, r.item); err != nil {
+				t.log.Warn("item could not be looked at again", zap.String(telemetry.LogKeyItem, r.key), zap.Error(err))
+			}
+			return nil
+		})
 	}
-	return nil
+	_ = group.Wait() // never an error
+	t.unrecorded = nil
 }

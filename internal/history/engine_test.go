@@ -373,7 +373,7 @@ func TestDestinationDownMakesTheBackfillWaitAndBlamesNoItem(t *testing.T) {
 				require.NoError(t, err)
 				return e.progress(t, id).Waiting != ""
 			}, 30*time.Second, time.Millisecond)
-			for range 10 {
+			for range 5 {
 				_, err := e.walker.Slice(t.Context(), id)
 				require.NoError(t, err)
 			}
@@ -665,9 +665,10 @@ func TestStorageThatRefusesTheQueryFailsTheWindowForGood(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(30))
 	id := e.order(t, orderOf(ledger.A3AppInstances))
+	day := newest.AddDate(0, 0, -2).Format(time.DateOnly)
 	e.fault(t, faults.Rule{
-		Service: altinnsim.ServiceStorage, Path: "/instances$", Effect: faults.EffectStatus, Status: http.StatusBadRequest,
-		ContentType: "application/json", Body: `"Org or AppId must be defined."`, Count: 1,
+		Service: altinnsim.ServiceStorage, Path: "/instances$", Query: "org=skd.*gte%3A" + day, Effect: faults.EffectStatus,
+		Status: http.StatusBadRequest, ContentType: "application/json", Body: `"Org or AppId must be defined."`,
 	})
 	e.work(t, id)
 	detail, err := history.ReadDetail(t.Context(), e.pool, id, 10)
@@ -676,6 +677,7 @@ func TestStorageThatRefusesTheQueryFailsTheWindowForGood(t *testing.T) {
 	require.Len(t, detail.Troubled, 1)
 	assert.Contains(t, detail.Troubled[0].Failure, "400")
 
+	e.fault(t)
 	require.NoError(t, e.backfills.Resume(t.Context(), id, "tester", "mended", nil))
 	e.work(t, id)
 	assert.Equal(t, history.StateComplete, e.progress(t, id).State)

@@ -56,7 +56,7 @@ func (k *Keeper) Keep(ctx context.Context) error {
 			return fmt.Errorf("read running backfills: %w", err)
 		}
 		for i := range running {
-			if err := k.keepBackfill(ctx, tx, q, &running[i]); err != nil {
+			if err := k.keepBackfill(ctx, tx, q, running[i].ID); err != nil {
 				return fmt.Errorf("backfill %d: %w", running[i].ID, err)
 			}
 		}
@@ -107,7 +107,15 @@ func (k *Keeper) report(ctx context.Context, running []db.Backfill) error {
 }
 
 // keepBackfill ends a backfill that has nothing left to walk, or fills up its slices.
-func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, b *db.Backfill) error {
+func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, id int64) error {
+	// Under the row's lock: an operator's word, or a new organisation, may have come in between.
+	b, err := q.LockBackfill(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read it: %w", err)
+	}
+	if b.State != StateRunning {
+		return nil
+	}
 	windows, err := q.OpenWindows(ctx, db.OpenWindowsParams{BackfillID: b.ID, AtMost: b.Parallel})
 	if err != nil {
 		return fmt.Errorf("count open windows: %w", err)

@@ -20,6 +20,8 @@ const (
 	// settleLag is how long after an instant its items may still become visible (Storage reference 3.10): the newest window
 	// ends this long before now.
 	settleLag = 10 * time.Minute
+	// firstYear is that of the oldest forms (Storage reference 18).
+	firstYear = 2003
 )
 
 // Order is what an operator asks of a backfill: a range of a source, or given items.
@@ -91,8 +93,8 @@ func (o *Order) validate(now time.Time) error {
 	if o.RatePerS != nil && *o.RatePerS <= 0 {
 		return &OrderError{"--rate must be more than 0 items a second: leave it out for no limit"}
 	}
-	if o.MaxFailureShare <= 0 || o.MaxFailureShare > 1 {
-		return &OrderError{"--max-failure-share must be more than 0 and at most 1"}
+	if err := checkShare(o.MaxFailureShare); err != nil {
+		return err
 	}
 	if strings.TrimSpace(o.Reason) == "" {
 		return &OrderError{"--reason is needed: it is kept with who and when"}
@@ -101,6 +103,13 @@ func (o *Order) validate(now time.Time) error {
 		return o.validateItems()
 	}
 	return o.validateRange(now)
+}
+
+func checkShare(share float64) error {
+	if share <= 0 || share > 1 {
+		return &OrderError{"--max-failure-share must be more than 0 and at most 1"}
+	}
+	return nil
 }
 
 func (o *Order) validateItems() error {
@@ -114,8 +123,10 @@ func (o *Order) validateItems() error {
 		}
 		o.Items[i] = id.String()
 	}
-	slices.Sort(o.Items)
-	o.Items = slices.Compact(o.Items)
+	// One item is one GUID, whichever party stands before it.
+	guid := func(key string) string { return key[strings.IndexByte(key, '/')+1:] }
+	slices.SortFunc(o.Items, func(a, b string) int { return strings.Compare(guid(a), guid(b)) })
+	o.Items = slices.CompactFunc(o.Items, func(a, b string) bool { return guid(a) == guid(b) })
 	return nil
 }
 
@@ -125,6 +136,9 @@ func (o *Order) validateRange(now time.Time) error {
 	}
 	if !o.Range.From.Before(o.Range.To) {
 		return &OrderError{"--from is the newest day and --to the oldest: history is walked backwards, so --from must not be older than --to"}
+	}
+	if o.Range.From.Year() < firstYear {
+		return &OrderError{fmt.Sprintf("--to is before %d: there are no forms that old", firstYear)}
 	}
 	settled := now.Add(-settleLag).Truncate(time.Second)
 	if !o.Range.From.Before(settled) {

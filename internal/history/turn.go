@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/telemetry"
@@ -45,13 +44,16 @@ type turn struct {
 	deadline   time.Time
 	log        *zap.Logger
 	alike      *alike
-	limiter    *rate.Limiter
+	pace       *pace
 
 	// stop is closed once an operator wants the turn to end, after the items on their way.
 	stop     chan struct{}
 	stopOnce sync.Once
-	// token continues a tie within this turn.
-	token string
+	// token continues a tie; tokenIsOld: it was kept by an earlier slice.
+	token      string
+	tokenIsOld bool
+	// unrecorded are the rows of the page at hand that have an outcome.
+	unrecorded []*row
 }
 
 func (t *turn) name() string {
@@ -77,8 +79,8 @@ type ending struct {
 
 // walk goes through the window until it is closed, or the turn is told to stop, or it cannot get on.
 func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
-	t.limiter = rate.NewLimiter(rate.Inf, 1)
-	t.pace(int64(t.backfill.Parallel))
+	t.pace.join(t.backfill.RatePerS)
+	defer t.pace.leave()
 	ctx, cancel := context.WithCancelCause(ctx)
 	var beats sync.WaitGroup
 	beats.Go(func() { t.keepAlive(ctx, cancel) })
@@ -93,11 +95,13 @@ func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
 		switch {
 		case context.Cause(ctx) != nil && errors.Is(context.Cause(ctx), errFenced), errors.Is(err, errFenced):
 			t.log.Info("window taken over by another slice")
+			t.makeGood(ctx)
 			return SliceEnd{Again: true}, nil
 		case err != nil && ctx.Err() != nil:
 			return t.yield(ctx, ending{})
 		case err != nil:
-			_, yieldErr := t.yield(ctx, ending{failure: err.Error()})
+			// Ours or the database's fault, not the window's: no attempt of its.
+			_, yieldErr := t.yield(ctx, ending{})
 			return SliceEnd{}, errors.Join(err, yieldErr)
 		case end != nil:
 			return t.yield(ctx, *end)
@@ -146,16 +150,7 @@ func (t *turn) adjust(row db.ExtendLeaseRow) {
 	if row.State != StateRunning {
 		t.stopOnce.Do(func() { close(t.stop) })
 	}
-	t.backfill.RatePerS = row.RatePerS
-	t.pace(row.Held)
-}
-
-func (t *turn) pace(windows int64) {
-	if t.backfill.RatePerS == nil {
-		t.limiter.SetLimit(rate.Inf)
-		return
-	}
-	t.limiter.SetLimit(rate.Limit(*t.backfill.RatePerS / float64(max(windows, 1))))
+	t.pace.adjust(row.RatePerS, row.Held)
 }
 
 // close ends the window if its accounts balance, and adds it to the coverage (Invariant 6).
@@ -239,15 +234,16 @@ func restAfter(attempts int, first time.Duration) time.Duration {
 	return rest
 }
 
-// endOf says what a failed read of a page means for the turn.
+// endOf says what a failed listing means for the turn. Storage's own refusal is final when it is repeated; whatever else
+// happens, a gateway's page included, says nothing of the window.
 func (t *turn) endOf(err error) *ending {
 	failure := err.Error()
-	switch transport.Classify(err) {
-	case transport.Systemic:
+	class := transport.Classify(err)
+	switch {
+	case class == transport.Systemic:
 		return &ending{waiting: failure}
-	case transport.Permanent, transport.NotFound, transport.Gone:
+	case class == transport.Permanent && t.window.Attempts >= blameAfter:
 		return &ending{failure: failure, forGood: true}
-	default:
-		return &ending{failure: failure, waiting: failure}
 	}
+	return &ending{failure: failure, waiting: failure}
 }

@@ -33,6 +33,11 @@ type Checkpoint struct {
 // Start is the checkpoint of a window that nobody has walked.
 func Start(r Range) Checkpoint { return Checkpoint{Reached: r.To, Mode: Below} }
 
+// same compares instants, whatever zone they are written in.
+func (c Checkpoint) same(other Checkpoint) bool {
+	return c.Mode == other.Mode && c.Reached.Equal(other.Reached)
+}
+
 // query is the page that follows the checkpoint. token is used in mode Tie only: empty for the first page of the tie.
 func (c Checkpoint) query(w Window, size int, token string) storage.Query {
 	q := storage.Query{Org: w.Org, Size: size}

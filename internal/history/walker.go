@@ -74,7 +74,13 @@ type Walker struct {
 	Stopping <-chan struct{}
 
 	mu    sync.Mutex
-	alike map[int64]*alike
+	known map[int64]*memory
+}
+
+// memory is what a process keeps of a backfill from turn to turn.
+type memory struct {
+	alike *alike
+	pace  *pace
 }
 
 // SliceEnd says how a slice ended.
@@ -122,7 +128,8 @@ func (w *Walker) isOver(ctx context.Context, deadline time.Time) bool {
 
 // claim takes the newest open window under a new epoch, unless as many as allowed are held already.
 func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfig) (*turn, error) {
-	t := &turn{walker: w, config: config, alike: w.alikeOf(backfillID), stop: make(chan struct{})}
+	remembered := w.memoryOf(backfillID)
+	t := &turn{walker: w, config: config, alike: remembered.alike, pace: remembered.pace, stop: make(chan struct{})}
 	err := db.InTx(ctx, w.Pool, func(_ pgx.Tx, q *db.Queries) error {
 		var err error
 		// The row lock makes claims of one backfill take turns, so that the limit holds.
@@ -152,6 +159,7 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 		return nil, fmt.Errorf("claim: %w", err)
 	}
 	t.checkpoint = Checkpoint{Reached: t.window.Reached, Mode: Mode(t.window.ReachedMode)}
+	t.token, t.tokenIsOld = t.window.TieToken, t.window.TieToken != ""
 	t.log = w.Log.With(
 		zap.Int64(telemetry.LogKeyBackfillID, backfillID), zap.String(telemetry.LogKeySource, string(t.backfill.Source)),
 		zap.String(telemetry.LogKeyStream, streamHistory), zap.String(telemetry.LogKeyWindow, t.name()),
@@ -159,17 +167,16 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 	return t, nil
 }
 
-// alikeOf gives the record of how a backfill's last items ended in this process.
-func (w *Walker) alikeOf(backfillID int64) *alike {
+func (w *Walker) memoryOf(backfillID int64) *memory {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.alike == nil {
-		w.alike = map[int64]*alike{}
+	if w.known == nil {
+		w.known = map[int64]*memory{}
 	}
-	if w.alike[backfillID] == nil {
-		w.alike[backfillID] = &alike{}
+	if w.known[backfillID] == nil {
+		w.known[backfillID] = &memory{alike: &alike{}, pace: newPace()}
 	}
-	return w.alike[backfillID]
+	return w.known[backfillID]
 }
 
 // failing tells which service is failing, if one is.

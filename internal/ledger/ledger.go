@@ -29,6 +29,8 @@ type Entry struct {
 	Reason         string
 	State          DialogState
 	MappingVersion int16
+	// Unseen: the dialog was not looked at, so what is known of it stays.
+	Unseen bool
 	// WindowID is the window of history that met the item; 0 for live and single deliveries, which keep what was there.
 	WindowID int64
 }
@@ -98,6 +100,9 @@ func columns(entries []Entry) db.RecordItemsParams {
 		p.DialogStates = append(p.DialogStates, string(e.State))
 		p.MappingVersions = append(p.MappingVersions, e.MappingVersion)
 		p.Reasons = append(p.Reasons, e.Reason)
+		if e.Unseen {
+			p.Unseen = append(p.Unseen, e.ItemID)
+		}
 	}
 	return p
 }

@@ -114,7 +114,8 @@ func TestFailedDeliveryKeepsWhatIsKnownOfTheDialogAndTheWindow(t *testing.T) {
 
 	e.ReadAt, err = q.DatabaseNow(t.Context())
 	require.NoError(t, err)
-	e.WindowID, e.Outcome, e.State, e.SourceChanged = 0, ledger.Failed, ledger.DialogAbsent, time.Time{}
+	e.DialogID = uuid.Must(uuid.NewV7())
+	e.WindowID, e.Outcome, e.State, e.SourceChanged, e.Unseen = 0, ledger.Failed, ledger.DialogAbsent, time.Time{}, true
 	_, err = ledger.Record(t.Context(), q, []ledger.Entry{e})
 	require.NoError(t, err)
 
@@ -123,6 +124,7 @@ func TestFailedDeliveryKeepsWhatIsKnownOfTheDialogAndTheWindow(t *testing.T) {
 	got := found[e.ItemID]
 	assert.Equal(t, ledger.Failed, got.Outcome)
 	assert.Equal(t, ledger.DialogAlive, got.State)
+	assert.Equal(t, e.ItemID, got.DialogID)
 	assert.EqualValues(t, 12, got.WindowID)
 	assert.False(t, got.SourceChanged.IsZero())
 }

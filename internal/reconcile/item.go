@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -38,7 +39,7 @@ func SyncItem(
 	for range maxOvertaken {
 		result, err := deliverer.Deliver(ctx, item)
 		if err != nil {
-			return result, recordFailure(ctx, pool, item, err)
+			return result, recordFailure(ctx, pool, item, result.Source, err)
 		}
 		overtaken, err := recordOutcome(ctx, pool, item, result)
 		if err != nil {
@@ -54,9 +55,9 @@ func SyncItem(
 func recordOutcome(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, result delivery.Result) (overtaken bool, err error) {
 	err = db.InTx(ctx, pool, func(_ pgx.Tx, q *db.Queries) error {
 		missed, err := ledger.Record(ctx, q, []ledger.Entry{{
-			ItemID: result.ItemID, DialogID: result.DialogID, Instance: item.ID, Source: result.Source,
+			ItemID: result.ItemID, DialogID: result.DialogID, Instance: result.Instance, Source: result.Source,
 			SourceChanged: result.SourceChanged, ReadAt: result.ReadAt, Outcome: result.Outcome, Reason: result.Reason,
-			State: result.State, MappingVersion: mapping.Version,
+			State: result.State, Unseen: result.Unseen, MappingVersion: mapping.Version,
 		}})
 		if err != nil {
 			return fmt.Errorf("item %s: %w", item.ID, err)
@@ -64,8 +65,12 @@ func recordOutcome(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, 
 		if overtaken = len(missed) > 0; overtaken {
 			return nil
 		}
-		if _, err := ledger.Release(ctx, q, result.Source, []string{item.ID.String()}); err != nil {
-			return fmt.Errorf("item %s: %w", item.ID, err)
+		keys := []string{item.ID.String(), result.Instance.String()}
+		for _, source := range []ledger.Source{ledger.A3AppInstances, ledger.A2ArchivedForms} {
+			// A failure may have been kept under either, where nobody could tell.
+			if _, err := ledger.Release(ctx, q, source, keys); err != nil {
+				return fmt.Errorf("item %s: %w", item.ID, err)
+			}
 		}
 		return nil
 	})
@@ -76,13 +81,13 @@ func recordOutcome(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, 
 }
 
 // recordFailure returns the delivery's error, with that of recording it if there is one.
-func recordFailure(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, cause error) error {
+func recordFailure(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, source ledger.Source, cause error) error {
 	failure := delivery.Describe(cause)
 	if !failure.OfItem && failure.Class != transport.Permanent {
 		return cause
 	}
 	q := ledger.Quarantined{
-		Source: sourceOr(item.Source), ItemKey: item.ID.String(), AppID: item.AppID, InstanceCreated: item.Created,
+		Source: sourceOr(cmp.Or(item.Source, source)), ItemKey: item.ID.String(), AppID: item.AppID, InstanceCreated: item.Created,
 		Class: failure.Class.String(), Reason: failure.Reason, Detail: failure.Detail, Attempts: 1,
 	}
 	if !item.Created.IsZero() {

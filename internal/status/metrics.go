@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -10,8 +11,37 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// readTimeout bounds what a scrape may cost.
-const readTimeout = 5 * time.Second
+const (
+	// readTimeout bounds what a scrape may cost.
+	readTimeout = 5 * time.Second
+	// keepReport is how long a report is good enough for the next scrape: reading one sums up all windows.
+	keepReport = 15 * time.Second
+)
+
+// cached is the latest report, read anew when it is too old.
+type cached struct {
+	pool *pgxpool.Pool
+
+	mu     sync.Mutex
+	at     time.Time
+	report Report
+}
+
+func (c *cached) read(ctx context.Context) (Report, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if time.Since(c.at) < keepReport {
+		return c.report, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	report, err := Read(ctx, c.pool)
+	if err != nil {
+		return Report{}, err
+	}
+	c.at, c.report = time.Now(), report
+	return report, nil
+}
 
 // RegisterMetrics makes gauges of the report, read from the database at each scrape: watermark, exceptions and state of every
 // stream. All workers tell the same.
@@ -31,10 +61,9 @@ func RegisterMetrics(meter metric.Meter, pool *pgxpool.Pool) error {
 	if err != nil {
 		return fmt.Errorf("register state gauge: %w", err)
 	}
+	latest := cached{pool: pool}
 	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
-		ctx, cancel := context.WithTimeout(ctx, readTimeout)
-		defer cancel()
-		report, err := Read(ctx, pool)
+		report, err := latest.read(ctx)
 		if err != nil {
 			return err
 		}

@@ -145,8 +145,10 @@ func goesBack(q Query, token string) bool {
 	if !ok {
 		return false
 	}
-	if !q.From.IsZero() && next < ticksOfTime(q.From) {
-		return true
+	for _, bound := range [...]time.Time{q.From, q.At} {
+		if !bound.IsZero() && next < ticksOfTime(bound) {
+			return true
+		}
 	}
 	before, ok := ticksOf(q.Token)
 	return ok && next < before

@@ -16,11 +16,15 @@ import (
 // BenchmarkCreate is the cost of a create of some 3 KB through the handler, without a network.
 func BenchmarkCreate(b *testing.B) {
 	for _, hash := range []bool{false, true} {
-		b.Run(map[bool]string{false: "whole", true: "hashed"}[hash], func(b *testing.B) { benchmarkCreate(b, hash) })
+		b.Run(map[bool]string{false: "whole", true: "hashed"}[hash], func(b *testing.B) {
+			b.Helper()
+			benchmarkCreate(b, hash)
+		})
 	}
 }
 
 func benchmarkCreate(b *testing.B, hash bool) {
+	b.Helper()
 	body, places := migratedInstance(b)
 	service := dialogporten.New(dialogporten.Config{HashBodies: hash})
 	b.SetBytes(int64(len(body)))

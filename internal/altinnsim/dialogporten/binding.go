@@ -562,7 +562,7 @@ func (b *binder) optionalInt(dst *optionalInt) {
 		*dst = optionalInt{}
 		return
 	}
-	text := ""
+	var text string
 	switch c := b.peek(); {
 	case c == '"':
 		text = b.string()

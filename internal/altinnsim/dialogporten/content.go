@@ -63,11 +63,12 @@ func (k contentKind) maxLength(correspondence bool) int {
 		return maxExtendedStatusText
 	case contentAdditionalInfo, contentMainReference, contentReference:
 		return maxLongText
+	default:
+		if correspondence {
+			return maxCorrespondenceText
+		}
+		return maxShortText
 	}
-	if correspondence {
-		return maxCorrespondenceText
-	}
-	return maxShortText
 }
 
 // mediaTypes are the allowed ones, without the old aliases.
@@ -83,8 +84,9 @@ func (k contentKind) mediaTypes(legacyHTML bool) []string {
 			return []string{mediaEmbedMarkdown, mediaEmbedHTML}
 		}
 		return []string{mediaEmbedMarkdown}
+	default:
+		return []string{mediaPlain}
 	}
-	return []string{mediaPlain}
 }
 
 func (k contentKind) allows(mediaType string, legacyHTML bool) bool {
@@ -94,8 +96,9 @@ func (k contentKind) allows(mediaType string, legacyHTML bool) bool {
 	case contentMainReference, contentReference:
 		return mediaType == mediaEmbedMarkdown || mediaType == mediaEmbedMarkdownOld ||
 			legacyHTML && (mediaType == mediaEmbedHTML || mediaType == mediaEmbedHTMLOld)
+	default:
+		return mediaType == mediaPlain
 	}
-	return mediaType == mediaPlain
 }
 
 // currentMediaType rewrites an old alias.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unique"
 
 	"github.com/google/uuid"
 )
@@ -156,12 +157,12 @@ func conflictingKeys(keys []string) *problem {
 // newState is the first state of a dialog. Texts are copied: they are parts of the request's body.
 func (c *call) newState(body *dialogBody, resource Resource, resourceType string) *snapshot {
 	s := &snapshot{
-		org: resource.Org, resourceType: resourceType, labels: newLabels(body.labels),
+		org: shared(resource.Org), resourceType: shared(resourceType), labels: newLabels(body.labels),
 		idempotentKey: kept(body.idempotentKey), visibleFrom: body.visibleFrom, deletedAt: noInstant,
 		revision: newRevision(), contextRevision: newRevision(), userRevision: newRevision(),
 		systemLabel: uint8(max(body.systemLabel, labelDefault)), //nolint:gosec // three values
 	}
-	s.serviceResource, s.party = strings.Clone(body.serviceResource.text), strings.ToLower(strings.Clone(body.party.text))
+	s.serviceResource, s.party = shared(body.serviceResource.text), strings.ToLower(strings.Clone(body.party.text))
 	s.apply(body)
 	s.creationTimes(body, c.now)
 	s.contentSeen = s.createdAt < contentSeenBefore || strings.HasPrefix(s.serviceResource, resourcePrefix+"app_"+s.org+"_a2")
@@ -190,6 +191,9 @@ func (s *snapshot) apply(body *dialogBody) {
 	s.isAPIOnly = body.isAPIOnly
 }
 
+// shared is the one copy of a text that many dialogs have.
+func shared(text string) string { return unique.Make(text).Value() }
+
 func kept(text optional) optional {
 	if text.given {
 		text.text = strings.Clone(text.text)
@@ -203,7 +207,7 @@ func newLabels(values []optional) []string {
 		labels = append(labels, strings.Clone(normalLabel(value.text)))
 	}
 	slices.Sort(labels)
-	return labels
+	return slices.Compact(labels)
 }
 
 // creationTimes are the first three rows of Chapter 12's table.

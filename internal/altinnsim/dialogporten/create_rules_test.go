@@ -52,8 +52,8 @@ func itoa(n int) string {
 }
 
 // in puts a thing into a list of the body.
-func in(name string, make func(s *simulation) object) func(*simulation, object) {
-	return func(s *simulation, d object) { d[name] = list{make(s)} }
+func in(name string, build func(s *simulation) object) func(*simulation, object) {
+	return func(s *simulation, d object) { d[name] = list{build(s)} }
 }
 
 func content(field string, value object) func(*simulation, object) {
@@ -246,9 +246,9 @@ func childRules() []bodyCase {
 	link := func(changes ...object) func(*simulation, object) {
 		return attachment(object{"urls": list{merged(object{"url": "https://example.com", "consumerType": "Gui"}, changes)}})
 	}
-	twice := func(name string, make func(s *simulation) object) func(*simulation, object) {
+	twice := func(name string, build func(s *simulation) object) func(*simulation, object) {
 		return func(s *simulation, d object) {
-			one := make(s)
+			one := build(s)
 			d[name] = list{one, one}
 		}
 	}

@@ -137,8 +137,8 @@ func TestGlobalUniqueness(t *testing.T) {
 	s := newSimulation(t)
 	shared := s.id()
 	cases := []struct {
-		key  string
-		make func() object
+		key   string
+		build func() object
 	}{
 		{"DialogActivity", func() object { return object{"activities": list{s.activity(object{"id": shared})}} }},
 		{"DialogTransmission", func() object { return object{"transmissions": list{s.transmission(object{"id": shared})}} }},
@@ -161,15 +161,15 @@ func TestGlobalUniqueness(t *testing.T) {
 	first := map[string]string{}
 	for _, test := range cases {
 		if _, there := first[test.key]; !there {
-			first[test.key] = s.create(s.dialog(test.make()))
+			first[test.key] = s.create(s.dialog(test.build()))
 		}
-		post(s, s.dialog(test.make()), "").is(422).has(test.key, "Key ('Id')=("+shared+") already exists.")
+		post(s, s.dialog(test.build()), "").is(422).has(test.key, "Key ('Id')=("+shared+") already exists.")
 	}
 	// A refused create leaves nothing behind, a soft-deleted dialog keeps its ids, a purged one frees them.
 	s.send(request{method: "DELETE", path: dialogs + "/" + first["DialogActivity"]}).is(204)
-	post(s, s.dialog(cases[0].make()), "").is(422).hasKey("DialogActivity")
+	post(s, s.dialog(cases[0].build()), "").is(422).hasKey("DialogActivity")
 	s.send(request{method: "POST", path: dialogs + "/" + first["DialogActivity"] + "/actions/purge"}).is(204)
-	post(s, s.dialog(cases[0].make()), "").is(201)
+	post(s, s.dialog(cases[0].build()), "").is(201)
 }
 
 // The first rows of Chapter 12's table.

@@ -83,7 +83,7 @@ func registry() resources {
 	}
 }
 
-var startTime = time.Date(2026, time.January, 15, 12, 0, 0, 0, time.UTC) //nolint:gochecknoglobals // a constant
+var startTime = time.Date(2026, time.January, 15, 12, 0, 0, 0, time.UTC)
 
 func newSimulation(t *testing.T) *simulation {
 	t.Helper()

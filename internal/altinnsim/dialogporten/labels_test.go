@@ -85,10 +85,10 @@ func TestSystemLabels(t *testing.T) {
 	require.Equal(t, list{"Bin", "Sent"}, labels())
 
 	set(object{"addLabels": list{"Sent"}}, user(personParty)).is(400).hasKey("addLabels[0]")
-	set(object{"addLabels": list{"Bin"}}, request{}).is(400).has("enduserId", "EnduserId is required")
+	set(object{"addLabels": list{"Bin"}}, request{}).is(400).has("endUserId", "EnduserId is required")
 	both := user(personParty)
 	both.token = admin()
-	set(object{"performedBy": performed()}, both).is(400).has("enduserId", "EnduserId must be omitted when performedBy is supplied.")
+	set(object{"performedBy": performed()}, both).is(400).has("endUserId", "EnduserId must be omitted when performedBy is supplied.")
 	set(object{"performedBy": performed()}, request{}).is(403).has("Forbidden", "performedBy is only allowed for admin-integrations.")
 	set(object{"addLabels": list{"Bin"}}, user("urn:altinn:person:identifier-no:52129010088")).is(403)
 	stale := user(personParty)

@@ -22,7 +22,7 @@ import (
 const openAPIFile = "../../../../shared/reference/dialogporten-serviceowner.openapi.json"
 
 // contract is the published OpenAPI document, read once; nil where it is not beside the repository.
-var contract = sync.OnceValues(func() (routers.Router, error) { //nolint:gochecknoglobals // read once, never changed
+var contract = sync.OnceValues(func() (routers.Router, error) {
 	raw, err := os.ReadFile(openAPIFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil //nolint:nilnil // there is none

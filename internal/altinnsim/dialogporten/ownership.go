@@ -61,10 +61,16 @@ func (c *call) isOrg(state *snapshot) bool {
 type visibility func(*call, *snapshot) bool
 
 // byResource is whose resource it is; administrators see all.
-func byResource(c *call, state *snapshot) bool { return c.admin || c.owns(state.serviceResource) }
+func byResource(c *call, state *snapshot) bool { return c.admin || byOwnResource(c, state) }
 
-// byOwnResource is byResource without the administrators' way around.
-func byOwnResource(c *call, state *snapshot) bool { return c.owns(state.serviceResource) }
+// byOwnResource is byResource without the administrators' way around. A dialog that was put in place for a resource
+// that the registry does not know is its organisation's.
+func byOwnResource(c *call, state *snapshot) bool {
+	if _, known := c.resource(state.serviceResource); !known && c.isOrg(state) {
+		return true
+	}
+	return c.owns(state.serviceResource)
+}
 
 // byOrg is whose dialog it is; administrators see all.
 func byOrg(c *call, state *snapshot) bool { return c.admin || c.isOrg(state) }

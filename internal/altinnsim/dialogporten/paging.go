@@ -91,7 +91,7 @@ func positionOf(id uuid.UUID, s *snapshot) position {
 // compare puts what is listed first first. As in PostgreSQL, absent times are greater than all others.
 func (o order) compare(a, b *position) int {
 	for _, term := range o {
-		by := 0
+		var by int
 		if term.key == orderID {
 			by = bytes.Compare(a.id[:], b.id[:])
 		} else {

@@ -12,6 +12,11 @@ import (
 	"strings"
 )
 
+// patchError is a reason why a patch does not fit, worded as it is answered.
+type patchError string
+
+func (e patchError) Error() string { return string(e) }
+
 // patchOperation is one of RFC 6902.
 type patchOperation struct {
 	Op    string          `json:"op"`
@@ -140,14 +145,13 @@ func (p *patchOperation) apply(document any) error {
 	case "replace":
 		return p.put(document, p.Path, false)
 	case "remove":
-		_, err := take(document, p.Path)
-		return err
+		return take(document, p.Path)
 	case "test":
 		return p.test(document)
 	}
 	value, err := look(document, p.From)
 	if err == nil && p.Op == "move" {
-		_, err = take(document, p.From)
+		err = take(document, p.From)
 	}
 	if err != nil {
 		return err
@@ -195,14 +199,14 @@ func (p *patchOperation) test(document any) error {
 		return err
 	}
 	if !reflect.DeepEqual(current, wanted) {
-		return fmt.Errorf("The current value '%v' at path '%s' is not equal to the test value '%v'.", //nolint:staticcheck,revive // as sent
-			current, strings.TrimPrefix(p.Path, "/"), wanted)
+		return patchError(fmt.Sprintf("The current value '%v' at path '%s' is not equal to the test value '%v'.",
+			current, strings.TrimPrefix(p.Path, "/"), wanted))
 	}
 	return nil
 }
 
 func absentSegment(segment string) error {
-	return fmt.Errorf("The target location specified by path segment '%s' was not found.", segment) //nolint:staticcheck,revive // as sent
+	return patchError("The target location specified by path segment '" + segment + "' was not found.")
 }
 
 // listPlace is a list with the member that holds it, so that it can grow and shrink.
@@ -214,7 +218,7 @@ type listPlace struct {
 func (l *listPlace) index(segment string, most int) (int, error) {
 	i, err := strconv.Atoi(segment)
 	if err != nil || i < 0 || i > most {
-		return 0, fmt.Errorf("The index value provided by path segment '%s' is out of bounds of the array size.", segment) //nolint:staticcheck,revive // as sent
+		return 0, patchError("The index value provided by path segment '" + segment + "' is out of bounds of the array size.")
 	}
 	return i, nil
 }
@@ -244,17 +248,16 @@ func (l *listPlace) put(segment string, value any, insert bool) error {
 	return nil
 }
 
-func (l *listPlace) take(segment string) (any, error) {
+func (l *listPlace) take(segment string) error {
 	if segment == "-" {
 		segment = strconv.Itoa(len(l.list) - 1)
 	}
 	i, err := l.index(segment, len(l.list)-1)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	value := l.list[i]
 	l.set(slices.Delete(slices.Clone(l.list), i, i+1))
-	return value, nil
+	return nil
 }
 
 // parentOf walks to the place that the last segment of a path is in.
@@ -324,19 +327,17 @@ func look(document any, path string) (any, error) {
 	return found, err
 }
 
-func take(document any, path string) (any, error) {
+func take(document any, path string) error {
 	parent, last, err := parentOf(document, path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	switch place := parent.(type) {
 	case map[string]any:
-		name := memberName(place, last)
-		value := place[name]
-		delete(place, name)
-		return value, nil
+		delete(place, memberName(place, last))
+		return nil
 	case *listPlace:
 		return place.take(last)
 	}
-	return nil, absentSegment(last)
+	return absentSegment(last)
 }

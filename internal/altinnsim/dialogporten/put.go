@@ -2,6 +2,7 @@ package dialogporten
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -164,14 +165,14 @@ func (b *binder) storedSeen(entry *seenEntry) {
 func (s *Service) complete(d *storedDialog, now instant) {
 	state := &d.state
 	state.idempotentKey, state.visibleFrom = kept(d.idempotentKey), d.visibleFrom
-	state.serviceResource, state.party = strings.Clone(d.serviceResource.text), strings.Clone(d.party.text)
+	state.serviceResource, state.party = shared(d.serviceResource.text), strings.Clone(d.party.text)
 	resource, _ := s.resource(state.serviceResource)
-	state.org, state.resourceType = resource.Org, strings.ToLower(resource.Type)
+	state.org, state.resourceType = shared(resource.Org), shared(strings.ToLower(resource.Type))
 	if d.org.given {
-		state.org = strings.Clone(d.org.text)
+		state.org = shared(d.org.text)
 	}
 	if d.resourceType.given {
-		state.resourceType = strings.ToLower(d.resourceType.text)
+		state.resourceType = shared(strings.ToLower(d.resourceType.text))
 	}
 	if d.systemLabel != 0 {
 		state.setLabel(d.systemLabel)
@@ -284,8 +285,4 @@ func (s *Service) replace(d *storedDialog) error {
 }
 
 // errBusy is a dialog that somebody else writes at the same time.
-const errBusy = errorText("it is being written at the same time")
-
-type errorText string
-
-func (e errorText) Error() string { return string(e) }
+var errBusy = errors.New("it is being written at the same time")

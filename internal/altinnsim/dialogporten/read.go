@@ -48,6 +48,9 @@ func (c *call) seenBy(endUser string) (*snapshot, *problem) {
 	return c.change(byResource, func(state *snapshot) (*snapshot, *problem) {
 		next := state.clone()
 		next.contentSeen, next.marked = true, false
+		if state.marked {
+			next.userRevision = newRevision()
+		}
 		for i := range state.seen {
 			if entry := &state.seen[i]; entry.actor.id.text == endUser && entry.at >= state.updatedAt {
 				return next, nil

@@ -204,13 +204,14 @@ func (r *rules) uniqueValues(member string, list []optional) {
 	r.duplicates(member, duplicates)
 }
 
-// httpsURI wants a given https URL of no more than 1023 characters.
-func (r *rules) httpsURI(member string, u uri) {
+// httpsURL wants a url that is given, https and of no more than 1023 characters.
+func (r *rules) httpsURL(u uri) {
+	const member = "url"
 	if !u.given {
 		r.mustNotBeEmpty(member)
 		return
 	}
-	if !u.absolute || u.scheme != "https" {
+	if !u.absolute || u.scheme != schemeHTTPS {
 		r.report(member, display(member)+" is not a well-formatted HTTPS URL.")
 	}
 	r.uriLength(member, u)

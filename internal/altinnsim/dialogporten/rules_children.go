@@ -42,7 +42,7 @@ func (r *rules) attachmentURLs(urls []attachmentURL, ofTransmission, anyURI bool
 			if anyURI && u.url.given {
 				r.wellFormed("url", u.url)
 			} else {
-				r.httpsURI("url", u.url)
+				r.httpsURL(u.url)
 			}
 			if ofTransmission {
 				r.maxLength("mediaType", u.mediaType, maxText)
@@ -83,7 +83,7 @@ func (r *rules) guiAction(a *guiAction, creation bool) {
 	}
 	r.required("action", a.action)
 	r.maxLength("action", a.action, maxText)
-	r.httpsURI("url", a.url)
+	r.httpsURL(a.url)
 	r.attribute(a.attribute)
 	r.known("priority", priorityNames, a.priority)
 	if a.method != verbGET && a.method != verbPOST && a.method != verbDELETE {
@@ -115,7 +115,7 @@ func (r *rules) apiEndpoint(e *apiEndpoint, creation bool) {
 		r.v7(e.id)
 	}
 	r.maxLength("version", e.version, maxText)
-	r.httpsURI("url", e.url)
+	r.httpsURL(e.url)
 	r.known("httpMethod", verbNames, e.method)
 	r.wellFormed("documentationUrl", e.documentation)
 	r.wellFormed("requestSchema", e.requestSchema)
@@ -200,7 +200,7 @@ func (r *rules) transmissionAttachment(a *attachment, from origin) {
 
 func (r *rules) navigationalAction(n *navigationalAction) {
 	r.localizedMember("title", n.title, true)
-	r.httpsURI("url", n.url)
+	r.httpsURL(n.url)
 	r.inFuture("expiresAt", n.expiresAt)
 }
 

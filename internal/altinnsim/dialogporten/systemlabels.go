@@ -62,11 +62,11 @@ func (b *binder) dialogRevision(dst *dialogRevision) {
 func (r *rules) labelChange(change *labelChange, endUser string) {
 	switch {
 	case endUser == "" && !change.performedBy.given:
-		r.report("enduserId", "EnduserId is required")
+		r.report("endUserId", "EnduserId is required")
 	case endUser != "" && change.performedBy.given:
-		r.report("enduserId", "EnduserId must be omitted when performedBy is supplied.")
+		r.report("endUserId", "EnduserId must be omitted when performedBy is supplied.")
 	case endUser != "" && !validEndUser(endUser):
-		r.report("enduserId", "EnduserId must be a valid end user identifier. It must match the format '"+prefixPerson+
+		r.report("endUserId", "EnduserId must be a valid end user identifier. It must match the format '"+prefixPerson+
 			"{norwegian f-nr/d-nr}' or '"+prefixSystemUser+"{uuid}'.")
 	}
 	if change.performedBy.given {

@@ -114,7 +114,7 @@ func (c *call) putTransmission() *problem {
 	if r.any() {
 		return invalid(r.faults)
 	}
-	next, p := c.change(byResource, func(state *snapshot) (*snapshot, *problem) { return c.replaceTransmission(state, &body) })
+	next, p := c.change(byOrg, func(state *snapshot) (*snapshot, *problem) { return c.replaceTransmission(state, &body) })
 	if p != nil {
 		return p
 	}

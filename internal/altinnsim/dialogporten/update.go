@@ -197,8 +197,9 @@ func (c *call) checkHierarchy(state *snapshot, stored *aggregate, fresh []transm
 // transmissionTimes refuses attachments of new transmissions that have expired.
 func (c *call) transmissionTimes(fresh []transmission, domain *faults) {
 	for i := range fresh {
-		for j := range fresh[i].attachments {
-			if a := &fresh[i].attachments[j]; a.expiresAt.given() && a.expiresAt <= c.now {
+		list := fresh[i].attachments
+		for j := range list {
+			if a := &list[j]; a.expiresAt.given() && a.expiresAt <= c.now {
 				domain.add("Transmissions.Attachments.ExpiresAt", expiredAttachment(a))
 			}
 		}
@@ -215,10 +216,7 @@ func expiredAttachment(a *attachment) string {
 
 // conflictingTransmissions refuses an idempotent key that two transmissions of the dialog have.
 func (u *updating) conflictingTransmissions() *problem {
-	if p := duplicateKeys(u.merged.transmissions); p != nil {
-		return p
-	}
-	return nil
+	return duplicateKeys(u.merged.transmissions)
 }
 
 // activityReferences wants the transmissions that activities refer to.
@@ -361,8 +359,9 @@ func (u *updating) contentChanged(next *snapshot) bool {
 
 // appendReplaceableContent writes what PUT replaces, but for the tags.
 func appendReplaceableContent(buf []byte, a *aggregate) []byte {
-	buf = append(buf, map[bool]byte{false: '-', true: '+'}[a.content.given])
-	buf = appendContent(buf, &a.content, dialogContent())
+	if a.content.given {
+		buf = appendContent(buf, &a.content, dialogContent())
+	}
 	buf = appendList(buf, a.attachments, appendAttachment)
 	buf = appendList(buf, a.guiActions, appendGUIAction)
 	return appendList(buf, a.apiActions, appendAPIAction)
@@ -375,19 +374,7 @@ func (u *updating) otherwiseChanged(next *snapshot) bool {
 		next.isAPIOnly != s.isAPIOnly || len(u.body.activities) > 0 {
 		return true
 	}
-	return !s.hashed && !sameTags(s, u.stored.tags, u.merged.tags)
-}
-
-func sameTags(_ *snapshot, before, after []optional) bool {
-	if len(before) != len(after) {
-		return false
-	}
-	for i := range before {
-		if before[i] != after[i] {
-			return false
-		}
-	}
-	return true
+	return !s.hashed && !slices.Equal(u.stored.tags, u.merged.tags)
 }
 
 // exchangeRows claims the ids of what is new and frees those of what is gone.
@@ -425,9 +412,8 @@ func (s *snapshot) keepAll(before *snapshot, a *aggregate, replaced bool, how ke
 		return
 	}
 	fresh := s.childIDs
-	activities := append(append([]uuid.UUID{}, before.childIDs[:before.activities]...), fresh[:s.activities]...)
-	transmissions := append(append([]uuid.UUID{}, before.childIDs[before.activities:]...), fresh[s.activities:]...)
-	s.childIDs = append(activities, transmissions...)
+	s.childIDs = slices.Concat(before.childIDs[:before.activities], fresh[:s.activities],
+		before.childIDs[before.activities:], fresh[s.activities:])
 	s.activities += before.activities
 	s.fromOwner += before.fromOwner
 	s.fromParty += before.fromParty

@@ -15,7 +15,11 @@ type uri struct {
 	scheme   string // lower case, of absolute ones
 }
 
-const maxURILength = 65_519
+const (
+	maxURILength = 65_519
+	schemeHTTPS  = "https"
+	schemeHTTP   = "http"
+)
 
 // parseURI reads a URI as Uri.TryCreate does with UriKind.RelativeOrAbsolute.
 func parseURI(text string) (uri, bool) {
@@ -24,7 +28,7 @@ func parseURI(text string) (uri, bool) {
 		return u, false
 	}
 	if plainURL(text) {
-		u.absolute, u.scheme = true, "https"
+		u.absolute, u.scheme = true, schemeHTTPS
 		return u, true
 	}
 	trimmed := strings.Trim(text, " \t\r\n\v\f")
@@ -33,7 +37,7 @@ func parseURI(text string) (uri, bool) {
 		return u, true
 	}
 	u.absolute, u.scheme = true, scheme
-	if scheme != "https" && scheme != "http" {
+	if scheme != schemeHTTPS && scheme != schemeHTTP {
 		u.display = scheme + ":" + unescapeForDisplay(rest)
 		return u, true
 	}
@@ -108,7 +112,7 @@ func cutAuthority(scheme, rest string) (authority, tail string, ok bool) {
 		if err != nil {
 			return "", "", false
 		}
-		if (scheme != "https" || n != 443) && (scheme != "http" || n != 80) {
+		if (scheme != schemeHTTPS || n != 443) && (scheme != schemeHTTP || n != 80) {
 			authority += ":" + strconv.FormatUint(n, 10)
 		}
 	}
@@ -269,5 +273,5 @@ func firstSegment(text string) string {
 // httpsURL is whether a text is an absolute https URL.
 func httpsURL(text string) bool {
 	u, ok := parseURI(text)
-	return ok && u.absolute && u.scheme == "https"
+	return ok && u.absolute && u.scheme == schemeHTTPS
 }

@@ -160,12 +160,6 @@ func (o *object) number(name string, n int) {
 
 func (o *object) enum(name string, names enumeration, n int) { o.text(name, names(n)) }
 
-// member writes a value that append makes.
-func (o *object) member(name string, write func([]byte) []byte) {
-	o.name(name)
-	o.buf = write(o.buf)
-}
-
 // appendList writes a JSON array.
 func appendList[T any](buf []byte, list []T, write func([]byte, *T) []byte) []byte {
 	buf = append(buf, '[')

@@ -49,7 +49,7 @@ update backfill set orgs = (select array_agg(distinct o order by o) from unnest(
 where id = @id;
 
 -- name: BackfillsOfEveryOrg :many
-select * from backfill where all_orgs and state in ('running', 'paused', 'complete', 'failed') order by id;
+select * from backfill where all_orgs and state in ('running', 'paused', 'complete', 'failed') order by id for update;
 
 -- name: BackfillAccounts :many
 -- Every backfill's accounts in one pass over its windows.

@@ -10,22 +10,26 @@ join ledger on ledger.item_id = wanted.id;
 -- name: RecordItems :many
 -- Returns the items that were recorded. One that is missing was recorded by somebody else since its reading began: what
 -- was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, and what is
--- known of the dialog when a delivery fails.
+-- known of the dialog when a delivery did not look at it.
+with i as (
+    select unnest(@item_ids::uuid[]) as item_id, unnest(@dialog_ids::uuid[]) as dialog_id,
+        unnest(@instance_guids::uuid[]) as instance_guid, unnest(@source_changed::timestamptz[]) as source_changed,
+        unnest(@read_at::timestamptz[]) as read_at, unnest(@window_ids::bigint[]) as window_id,
+        unnest(@party_ids::integer[]) as party_id, unnest(@sources::text[]) as source,
+        unnest(@outcomes::text[]) as outcome, unnest(@dialog_states::text[]) as dialog_state,
+        unnest(@mapping_versions::smallint[]) as mapping_version, unnest(@reasons::text[]) as reason),
+unseen as (
+    select unnest(@unseen::uuid[]) as item_id)
 insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, source,
     outcome, dialog_state, mapping_version, reason)
 select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), i.instance_guid,
     nullif(i.source_changed, '0001-01-01 00:00:00+00'), i.read_at, clock_timestamp(),
     nullif(i.window_id, 0), i.party_id, i.source::source, i.outcome::outcome, i.dialog_state::dialog_state,
     i.mapping_version, nullif(i.reason, '')
-from (select unnest(@item_ids::uuid[]) as item_id, unnest(@dialog_ids::uuid[]) as dialog_id,
-        unnest(@instance_guids::uuid[]) as instance_guid, unnest(@source_changed::timestamptz[]) as source_changed,
-        unnest(@read_at::timestamptz[]) as read_at, unnest(@window_ids::bigint[]) as window_id,
-        unnest(@party_ids::integer[]) as party_id, unnest(@sources::text[]) as source,
-        unnest(@outcomes::text[]) as outcome, unnest(@dialog_states::text[]) as dialog_state,
-        unnest(@mapping_versions::smallint[]) as mapping_version, unnest(@reasons::text[]) as reason) as i
+from i
 order by i.item_id
 on conflict (item_id) do update set
-    dialog_id = excluded.dialog_id,
+    dialog_id = case when excluded.item_id in (select item_id from unseen) then l.dialog_id else excluded.dialog_id end,
     instance_guid = excluded.instance_guid,
     source_changed = coalesce(excluded.source_changed, l.source_changed),
     read_at = excluded.read_at,
@@ -34,7 +38,7 @@ on conflict (item_id) do update set
     party_id = excluded.party_id,
     source = excluded.source,
     outcome = excluded.outcome,
-    dialog_state = case excluded.outcome when 'failed' then l.dialog_state else excluded.dialog_state end,
+    dialog_state = case when excluded.item_id in (select item_id from unseen) then l.dialog_state else excluded.dialog_state end,
     mapping_version = excluded.mapping_version,
     reason = excluded.reason
 where l.recorded_at <= excluded.read_at

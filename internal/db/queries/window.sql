@@ -10,7 +10,8 @@ where w.id = (
     where c.backfill_id = @backfill_id and c.state in ('pending', 'walking')
       and (c.state = 'pending' or c.lease_until < clock_timestamp())
       and c.retry_at <= clock_timestamp()
-    order by c.to_time desc, c.org limit 1)
+    order by c.to_time desc, c.org limit 1
+    for update skip locked)
 returning *;
 
 -- name: HeldWindows :one
@@ -43,7 +44,9 @@ returning b.state, b.rate_per_s,
 -- name: RecordPage :execrows
 -- Checkpoint and accounts of a page. No row: the epoch is somebody else's, and the transaction must be undone (Invariant 5).
 update backfill_window w set
-    reached = @reached, reached_mode = @reached_mode, items_done = @items_done, attempts = 0, failure = null,
+    reached = @reached, reached_mode = @reached_mode, tie_token = @tie_token,
+    items = coalesce(sqlc.narg(items)::text[], w.items), items_done = @items_done,
+    attempts = case when @progress::boolean then 0 else w.attempts end, failure = case when @progress::boolean then null else w.failure end,
     lease_until = clock_timestamp() + @lease::interval, recorded_at = clock_timestamp(), pages = w.pages + 1,
     seen = w.seen + @seen, created = w.created + @created, updated = w.updated + @updated, unchanged = w.unchanged + @unchanged,
     deleted = w.deleted + @deleted, purged = w.purged + @purged, restored = w.restored + @restored,
