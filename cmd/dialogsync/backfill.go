@@ -198,7 +198,8 @@ func printBackfills(w io.Writer, all []history.Progress, wide bool) {
 	for i := range all {
 		b := &all[i]
 		row := []any{
-			b.ID, b.Source, stateWord(b), history.LastDayText(b.Newest), history.DayText(b.Oldest), history.DayText(b.BackTo), percent(b.Share), b.Accounts.Settled(),
+			b.ID, b.Source, stateWord(b), history.LastDayText(b.Newest), history.DayText(b.Oldest), history.DayText(b.BackTo),
+			percent(b.Share), b.Accounts.Settled(),
 			b.Accounts.Quarantined, fmt.Sprintf("%d/%d", b.Windows.Closed, b.Windows.Closed+b.Windows.Pending+b.Windows.Walking+b.Windows.Failed),
 		}
 		if wide {

@@ -65,7 +65,7 @@ var errQuiet = errors.New("reported above")
 // run executes one command line and gives the exit code.
 func run(ctx context.Context, args []string, s streams, environ []string) int {
 	c := &cli{streams: s, environ: environ}
-	root := c.rootCommand()
+	root := c.rootCommand() //nolint:contextcheck // cobra hands the context to the commands
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -124,7 +124,7 @@ func isCobraUsage(err error) bool {
 	return false
 }
 
-func (c *cli) rootCommand() *cobra.Command { //nolint:contextcheck // cobra hands contexts to the commands
+func (c *cli) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "dialogsync",
 		Short: "Brings Altinn messages and forms into Dialogporten, and proves that none is missing",

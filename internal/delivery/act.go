@@ -136,7 +136,7 @@ func (d *Deliverer) input(ctx context.Context, r reading, p plan) (mapping.Input
 	})
 	group.Go(func() error { return d.people(ctx, r.instance, events, &input) })
 	if err := group.Wait(); err != nil {
-		return mapping.Input{}, err //nolint:wrapcheck // wrapped above
+		return mapping.Input{}, err
 	}
 	return input, nil
 }

@@ -181,7 +181,8 @@ func (d *Deliverer) skippedUnread(ctx context.Context, item Item) (Result, error
 	}
 	id := dialogid.V7(item.ID.GUID, item.Created)
 	return Result{
-		Source: item.source(item.AppID), Instance: item.ID, Unseen: true, Outcome: ledger.Skipped, Reason: ReasonSyncDisabled, ItemID: id, DialogID: id,
+		Source: item.source(item.AppID), Instance: item.ID, Unseen: true, Outcome: ledger.Skipped,
+		Reason: ReasonSyncDisabled, ItemID: id, DialogID: id,
 		State: ledger.DialogAbsent, ReadAt: readAt,
 	}, nil
 }

@@ -47,7 +47,7 @@ func (d *Deliverer) read(ctx context.Context, item Item) (reading, error) {
 	}
 	r.dialogID = r.itemID()
 	if r.dialog, err = d.Dialogs.Get(ctx, r.dialogID); err != nil {
-		return r, err //nolint:wrapcheck // says what it does itself
+		return r, err
 	}
 	if r.instance, err = d.readInstance(ctx, item.ID); err != nil {
 		return r, err
@@ -70,12 +70,15 @@ func (d *Deliverer) readApplication(ctx context.Context, r *reading) error {
 		appID = r.instance.AppID
 		own, err := r.instance.InstanceID()
 		if err != nil {
-			return err //nolint:wrapcheck // says what it does itself
+			return err
 		}
 		r.item.ID = own
 	case appID == "" && r.dialog != nil:
 		if appID = appOfResource(r.dialog.ServiceResource); appID == "" {
-			return &Error{Reason: ReasonAppUnknown, Detail: "the instance is gone and nobody says which application it was of: name it with --app-id"}
+			return &Error{
+				Reason: ReasonAppUnknown,
+				Detail: "the instance is gone and nobody says which application it was of: name it with --app-id",
+			}
 		}
 	case appID == "":
 		r.item.Source = r.item.source("")

@@ -266,7 +266,7 @@ func (t *turn) redeliver(ctx context.Context, rows []*row, overtaken []uuid.UUID
 			return nil
 		})
 	}
-	return group.Wait() //nolint:wrapcheck // wrapped above
+	return group.Wait()
 }
 
 // makeGood is for a turn that may no longer record: dialogs that it has just made from a listing are compared with their

@@ -41,8 +41,8 @@ func TestMain(m *testing.M) {
 
 // The world of these tests: four days that end yesterday.
 var (
-	newest = time.Now().UTC().Truncate(history.Day).AddDate(0, 0, -1) //nolint:gochecknoglobals // what all tests here are about
-	oldest = newest.AddDate(0, 0, -4)                                 //nolint:gochecknoglobals // as above
+	newest = time.Now().UTC().Truncate(history.Day).AddDate(0, 0, -1)
+	oldest = newest.AddDate(0, 0, -4)
 )
 
 // engine is a history engine with real parts: PostgreSQL, and the simulated platform over HTTP.
@@ -304,11 +304,12 @@ func TestManySlicesShareABackfill(t *testing.T) {
 		slices.Go(func() {
 			for range 1000 {
 				end, err := e.walker.Slice(t.Context(), id)
+				//nolint:testifylint // as below
 				if !assert.NoError(t, err) || !end.Again && end.Rest == 0 && e.progress(t, id).Windows.Pending == 0 {
 					return
 				}
 				held, err := db.New(e.pool).HeldWindows(t.Context(), id)
-				assert.NoError(t, err)
+				assert.NoError(t, err) //nolint:testifylint // require must not be called beside the test
 				assert.LessOrEqual(t, held, int64(order.Parallel))
 			}
 		})

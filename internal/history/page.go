@@ -271,7 +271,7 @@ func (t *turn) record(ctx context.Context, rows []row, to step) error {
 			if err == nil {
 				t.recorded(ctx, settled, p)
 			}
-			return err //nolint:wrapcheck // InTx wraps
+			return err
 		}
 		if err := t.redeliver(ctx, settled, overtaken); err != nil {
 			return err

@@ -30,7 +30,7 @@ func BenchmarkRecord(b *testing.B) {
 		require.NoError(b, err)
 		entries := make([]ledger.Entry, page)
 		for i := range entries {
-			created = created.Add(-time.Duration(rand.Int64N(int64(2 * time.Second)))) //nolint:gosec // any spread will do
+			created = created.Add(-time.Duration(rand.Int64N(int64(2 * time.Second))))
 			entries[i] = entry(created, now)
 			entries[i].WindowID = 1
 		}

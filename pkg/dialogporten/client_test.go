@@ -20,9 +20,9 @@ const dialogsPath = "/api/v1/serviceowner/dialogs"
 
 // theDialog, before and after are a dialog and two of its revisions.
 var (
-	theDialog = uuid.MustParse("0197823f-91b7-712c-ba01-44e375b5bc79") //nolint:gochecknoglobals // Constant.
-	before    = uuid.MustParse("f0000000-0000-4000-8000-000000000001") //nolint:gochecknoglobals // Constant.
-	after     = uuid.MustParse("f0000000-0000-4000-8000-000000000002") //nolint:gochecknoglobals // Constant.
+	theDialog = uuid.MustParse("0197823f-91b7-712c-ba01-44e375b5bc79")
+	before    = uuid.MustParse("f0000000-0000-4000-8000-000000000001")
+	after     = uuid.MustParse("f0000000-0000-4000-8000-000000000002")
 )
 
 // received is a request as the service saw it.

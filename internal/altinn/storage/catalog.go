@@ -75,7 +75,7 @@ func (c *Catalog) readTexts(ctx context.Context, appID string) ([]altinn.TextRes
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err //nolint:wrapcheck // The client's errors say what was read.
+		return nil, err
 	}
 	texts := make([]altinn.TextResource, 0, len(languages))
 	for _, resource := range read {
