@@ -114,8 +114,8 @@ walked, 3 if a backfill ended failed or items are in quarantine.`,
 type watcher struct {
 	before map[int64]history.Progress
 	at     time.Time
-	// pace smooths rates over some looks.
-	pace map[int64]float64
+	// speed is smoothed over some looks.
+	speed map[int64]history.Speed
 	// drawn is how many lines stand on the terminal.
 	drawn int
 	last  map[int64]string
@@ -128,7 +128,7 @@ func (c *cli) watch(ctx context.Context, pool *pgxpool.Pool, id *int64, interval
 		}
 	}
 	live := c.isTerminal()
-	w := &watcher{before: map[int64]history.Progress{}, pace: map[int64]float64{}, last: map[int64]string{}}
+	w := &watcher{before: map[int64]history.Progress{}, speed: map[int64]history.Speed{}, last: map[int64]string{}}
 	followed := map[int64]bool{}
 	for {
 		all, err := history.ReadProgress(ctx, pool, id)
@@ -176,7 +176,7 @@ func (c *cli) isTerminal() bool {
 }
 
 // smoothing is the weight of the newest look in a rate.
-const smoothing = 0.3
+const smoothing = 0.1
 
 func (w *watcher) draw(out io.Writer, shown []history.Progress, live bool) {
 	now := time.Now()
@@ -185,15 +185,10 @@ func (w *watcher) draw(out io.Writer, shown []history.Progress, live bool) {
 	}
 	for i := range shown {
 		p := shown[i]
-		rate := w.pace[p.ID]
-		var eta time.Duration
 		if before, seen := w.before[p.ID]; seen {
-			var newest float64
-			newest, eta = history.Rate(before, p, now.Sub(w.at))
-			rate = rate*(1-smoothing) + newest*smoothing
+			w.speed[p.ID] = w.speed[p.ID].Smooth(history.SpeedBetween(before, p, now.Sub(w.at)), smoothing)
 		}
-		w.pace[p.ID] = rate
-		text := p.Line(rate, eta)
+		text := p.Line(w.speed[p.ID])
 		switch {
 		case live:
 			fmt.Fprintf(out, "\r\x1b[K%s\n", text)

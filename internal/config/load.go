@@ -117,11 +117,18 @@ func (l *loader) links(config *Config) {
 	if config.AltinnHost != "" && !isHost(config.AltinnHost) {
 		l.source.fail(nameAltinnHost, "is not a bare host name such as altinn.no")
 	}
+	// Dialogporten refuses links that are not https, so a simulated platform's own address will not do.
 	adapter := ""
-	if config.PlatformURL != "" {
+	switch {
+	case strings.HasPrefix(config.PlatformURL, "https://"):
 		adapter = config.PlatformURL + adapterPath
+	case config.AltinnHost != "":
+		adapter = "https://platform." + config.AltinnHost + adapterPath
 	}
 	config.AdapterURL = l.url(nameAdapterURL, adapter)
+	if strings.HasPrefix(config.AdapterURL, "http://") {
+		l.source.fail(nameAdapterURL, "is not an https URL; Dialogporten refuses other links")
+	}
 	l.requireFor(NeedLinks, nameAltinnHost, config.AltinnHost, "is missing; set it to the host of links, such as altinn.no")
 	l.requireFor(NeedLinks, nameAdapterURL, config.AdapterURL, "is missing; set it to the base of delete-action links")
 }

@@ -94,26 +94,47 @@ func progressOf(b *db.Backfill, a *db.BackfillAccountsRow) Progress {
 	return p
 }
 
-// Rate is items a second between two looks at a backfill, and how long the rest will take at that pace. Zero when nothing
-// can be said.
-func Rate(before, now Progress, between time.Duration) (perSecond float64, eta time.Duration) {
+// Speed is how fast a backfill gets on.
+type Speed struct {
+	// ItemsPerS is items recorded a second; sharePerS is the share of the ordered time walked a second.
+	ItemsPerS, sharePerS float64
+}
+
+// SpeedBetween is the speed between two looks at a backfill.
+func SpeedBetween(before, now Progress, between time.Duration) Speed {
 	seconds := between.Seconds()
 	if seconds <= 0 {
-		return 0, 0
+		return Speed{}
 	}
-	perSecond = float64(now.Accounts.Settled()-before.Accounts.Settled()) / seconds
-	if gained := now.Share - before.Share; gained > 0 {
-		eta = time.Duration(math.Min((1-now.Share)/gained*seconds, maxETA.Seconds()) * float64(time.Second))
+	return Speed{
+		ItemsPerS: float64(now.Accounts.Settled()-before.Accounts.Settled()) / seconds,
+		sharePerS: (now.Share - before.Share) / seconds,
 	}
-	return perSecond, eta
+}
+
+// Smooth mixes a newer speed in, by its weight from 0 to 1: pages are recorded in bursts.
+func (s Speed) Smooth(newer Speed, weight float64) Speed {
+	return Speed{
+		ItemsPerS: s.ItemsPerS*(1-weight) + newer.ItemsPerS*weight,
+		sharePerS: s.sharePerS*(1-weight) + newer.sharePerS*weight,
+	}
+}
+
+// ETA is how long the rest of a backfill takes at this speed; zero when nothing can be said.
+func (s Speed) ETA(p Progress) time.Duration {
+	if s.sharePerS <= 0 || p.Share >= 1 {
+		return 0
+	}
+	return time.Duration(math.Min((1-p.Share)/s.sharePerS, maxETA.Seconds()) * float64(time.Second))
 }
 
 // maxETA is where a forecast stops to mean anything.
 const maxETA = 20 * 365 * Day
 
 // Line is the one-line form that operators watch and logs carry.
-func (p Progress) Line(perSecond float64, eta time.Duration) string {
+func (p Progress) Line(speed Speed) string {
 	var b strings.Builder
+	eta := speed.ETA(p)
 	fmt.Fprintf(&b, "%s history: ", p.Source)
 	if p.Items {
 		fmt.Fprintf(&b, "%d given items", p.Accounts.Seen)
@@ -121,7 +142,7 @@ func (p Progress) Line(perSecond float64, eta time.Duration) string {
 		fmt.Fprintf(&b, "back to %s", DayText(p.BackTo))
 	}
 	const percent = 100
-	fmt.Fprintf(&b, " (%.1f %%), %.0f/s", math.Floor(p.Share*1000)/1000*percent, perSecond)
+	fmt.Fprintf(&b, " (%.1f %%), %.0f/s", math.Floor(p.Share*1000)/1000*percent, speed.ItemsPerS)
 	if p.RatePerS != nil {
 		fmt.Fprintf(&b, " (limit %g)", *p.RatePerS)
 	}
