@@ -26,7 +26,7 @@ demo-short: demo ## the same in its short form, as CI runs it
 
 .PHONY: test
 test: ## all tests with the race detector; PostgreSQL is found or started
-	go run ./cmd/withpostgres -- go test -race -timeout 5m ./...
+	go run ./cmd/withpostgres -- go test -race ./...
 
 .PHONY: test-short
 test-short: ## all tests, quicker: without the race detector and the slowest

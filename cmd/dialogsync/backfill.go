@@ -18,17 +18,17 @@ import (
 )
 
 func (c *cli) backfillCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "backfill",
 		Short: "Order history and follow it",
 		Long: `A backfill walks the history of a source from the newest day ordered back to the oldest. It is cut into windows of one
 day (UTC) and one organisation; workers walk several at once, newest first. A window closes when every item that it saw is
 accounted for, and the watermark moves over closed windows only.`,
-	}
+	})
 	cmd.AddCommand(c.backfillCreateCommand(), c.backfillListCommand(), c.backfillShowCommand(), c.backfillWatchCommand(),
-		c.backfillStateCommand("pause", "Stop a backfill's slices within seconds, checkpoints saved", (*history.Backfills).Pause),
+		c.backfillStateCommand(history.VerbPause, "Stop a backfill's slices within seconds, checkpoints saved", (*history.Backfills).Pause),
 		c.backfillResumeCommand(),
-		c.backfillStateCommand("cancel", "End a backfill for good; what is closed stays closed", (*history.Backfills).Cancel))
+		c.backfillStateCommand(history.VerbCancel, "End a backfill for good; what is closed stays closed", (*history.Backfills).Cancel))
 	return cmd
 }
 
@@ -267,7 +267,7 @@ func (c *cli) backfillResumeCommand() *cobra.Command {
 			if cmd.Flags().Changed("max-failure-share") {
 				maxFailureShare = &share
 			}
-			return c.changeBackfill(cmd.Context(), args[0], "resume", &ch, func(b *history.Backfills, id int64) error {
+			return c.changeBackfill(cmd.Context(), args[0], history.VerbResume, &ch, func(b *history.Backfills, id int64) error {
 				return b.Resume(cmd.Context(), id, c.operator, ch.reason, maxFailureShare)
 			})
 		},
@@ -292,6 +292,9 @@ func (c *cli) changeBackfill(ctx context.Context, arg, verb string, ch *change, 
 	before, err := oneBackfill(ctx, pool, id)
 	if err != nil {
 		return err
+	}
+	if err := history.CheckVerb(id, verb, before.State); err != nil {
+		return err //nolint:wrapcheck // written for operators
 	}
 	if ch.dryRun {
 		return c.print(before, func(w io.Writer, _ bool) {

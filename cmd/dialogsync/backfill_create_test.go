@@ -20,6 +20,7 @@ type preview struct {
 	Items, Windows int
 }
 
+//nolint:tparallel // each order is held to the rows that it found
 func TestRefusedOrdersCreateNothing(t *testing.T) {
 	t.Parallel()
 	r := newWorld(t)

@@ -69,8 +69,11 @@ func printDetail(w io.Writer, d *history.Detail) {
 		line(w, "  under way", text)
 	}
 	for _, s := range d.Troubled {
-		text := fmt.Sprintf("%s %s (%s, %d tries, next %s): %s", s.Org, s.Range, s.State, s.Attempts, moment(&s.RetryAt), s.Failure)
-		line(w, "  in trouble", text)
+		next := ""
+		if !s.RetryAt.IsZero() {
+			next = ", next " + moment(&s.RetryAt)
+		}
+		line(w, "  in trouble", fmt.Sprintf("%s %s (%s, %d tries%s): %s", s.Org, s.Range, s.State, s.Attempts, next, s.Failure))
 	}
 	for _, q := range d.Quarantine {
 		line(w, "  quarantined", fmt.Sprintf("%s (%s): %s", q.ItemKey, q.Reason, q.Detail))

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+//nolint:tparallel // one backfill goes through all states
 func TestStatesOfABackfill(t *testing.T) {
 	t.Parallel()
 	const running, paused, cancelled, complete, failed = "running", "paused", "cancelled", "complete", "failed"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,7 +18,6 @@ import (
 	"github.com/altinn/dialogsync/internal/history"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/reconcile"
-	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
 )
 
@@ -31,7 +31,7 @@ type itemFlags struct {
 }
 
 func (c *cli) itemCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "item", Short: "Put single items right"}
+	cmd := group(&cobra.Command{Use: "item", Short: "Put single items right"})
 	var f itemFlags
 	sync := &cobra.Command{
 		Use:   "sync KEY --reason TEXT",
@@ -76,7 +76,7 @@ func (c *cli) itemSync(ctx context.Context, key string, f *itemFlags) error {
 	if err != nil {
 		return err
 	}
-	if !f.dryRun && f.reason == "" {
+	if !f.dryRun && strings.TrimSpace(f.reason) == "" {
 		return usageError{"--reason is needed: it is kept with who and when"}
 	}
 	pool, err := c.database(ctx, settings, commandPool)
@@ -172,7 +172,7 @@ func (c *cli) reportItem(result delivery.Result, failed error, rehearsal *transp
 		return err
 	}
 	if failed != nil {
-		fmt.Fprintln(c.err, "error: "+telemetry.Redact(failed.Error()))
+		c.sayError(failed)
 		return codedError{code: exitPartly, err: errQuiet}
 	}
 	return nil

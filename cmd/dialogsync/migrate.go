@@ -13,12 +13,12 @@ import (
 )
 
 func (c *cli) migrateCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := group(&cobra.Command{
 		Use:   "migrate",
 		Short: "Make or update the database schema, River's and ours",
 		Long: `Workers refuse to start on a schema that is older or newer than they know. 'migrate up' brings it to what this binary
 knows; it may be called by several processes at once and as often as you like.`,
-	}
+	})
 	cmd.AddCommand(
 		&cobra.Command{
 			Use: "up", Short: "Bring the schema to what this binary knows", Args: cobra.NoArgs,

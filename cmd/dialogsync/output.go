@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -54,23 +56,59 @@ func (c *cli) printYAML(data any) error {
 	if err != nil {
 		return fmt.Errorf("write YAML: %w", err)
 	}
+	decoder := json.NewDecoder(bytes.NewReader(encoded))
+	decoder.UseNumber()
 	var plain any
-	if err := yaml.Unmarshal(encoded, &plain); err != nil {
+	if err := decoder.Decode(&plain); err != nil {
 		return fmt.Errorf("write YAML: %w", err)
 	}
-	if err := yaml.NewEncoder(c.out).Encode(plain); err != nil {
+	if err := yaml.NewEncoder(c.out).Encode(withNumbers(plain)); err != nil {
 		return fmt.Errorf("write YAML: %w", err)
 	}
 	return nil
+}
+
+// withNumbers gives whole numbers as such, which YAML would otherwise write as 1e+06.
+func withNumbers(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for name := range v {
+			v[name] = withNumbers(v[name])
+		}
+	case []any:
+		for i := range v {
+			v[i] = withNumbers(v[i])
+		}
+	case json.Number:
+		if whole, err := v.Int64(); err == nil {
+			return whole
+		}
+		if fraction, err := v.Float64(); err == nil {
+			return fraction
+		}
+		return v.String()
+	}
+	return value
 }
 
 // line writes one row of a table.
 func line(w io.Writer, cells ...any) {
 	texts := make([]string, len(cells))
 	for i, cell := range cells {
-		texts[i] = fmt.Sprint(cell)
+		texts[i] = printable(fmt.Sprint(cell))
 	}
 	fmt.Fprintln(w, strings.Join(texts, "\t"))
+}
+
+// printable keeps a row a row: what an operator or a service wrote must not break the table or reach the terminal's controls.
+func printable(text string) string {
+	const lineSeparator, paragraphSeparator = '\u2028', '\u2029'
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == lineSeparator || r == paragraphSeparator {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func moment(t *time.Time) string {

@@ -29,7 +29,7 @@ func richRig(t *testing.T) *rig {
 	await(t, "a watermark", func() bool { return r.tables(t)["watermark"] == 2 })
 	r.exec(t, `update backfill set state = 'paused', waiting_reason = 'dialogporten: 8 of the last 11 calls failed: 503',
 		waiting_since = clock_timestamp(), finished_at = clock_timestamp() where id = 1`)
-	r.exec(t, `update backfill_window set state = 'walking', worker = 'w', failure = 'slow', attempts = 1,
+	r.exec(t, `update backfill_window set state = 'walking', worker = 'w', failure = 'slow', attempts = 1, retry_at = clock_timestamp(),
 		lease_until = clock_timestamp() + interval '1 hour' where id = 1`)
 	r.exec(t, `update backfill_window set state = 'failed', failure = 'cannot be walked', attempts = 2, retry_at = clock_timestamp()
 		where id = 2`)

@@ -86,7 +86,22 @@ func (c *cli) sayError(err error) {
 		fmt.Fprintln(c.err, settings.Error()) // one clear line a mistake, which never repeats a secret
 		return
 	}
-	fmt.Fprintln(c.err, "error: "+telemetry.Redact(err.Error()))
+	fmt.Fprintln(c.err, "error: "+telemetry.Redact(oneLine(err.Error())))
+}
+
+// oneLine puts a text of several lines, as pgx and cobra write them, into one.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// group makes a command that only holds others: alone it shows its help, and what it does not know is a mistake.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Sprintf("'%s' has no such command: '%s --help' lists them", cmd.CommandPath(), cmd.CommandPath())}
+		}
+		return nil
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
 }
 
 func exitCode(err error) int {

@@ -101,12 +101,8 @@ func ReadSchema(ctx context.Context, pool *pgxpool.Pool) (_ Schema, err error) {
 		schema.RiverKnown = max(schema.RiverKnown, int64(version.Version))
 	}
 	if tables.River {
-		versions, err := migrator.ExistingVersions(ctx)
-		if err != nil {
+		if schema.River, err = New(pool).RiverVersion(ctx); err != nil {
 			return schema, fmt.Errorf("read the version of River's schema: %w", err)
-		}
-		for _, version := range versions {
-			schema.River = max(schema.River, int64(version.Version))
 		}
 	}
 	return schema, nil

@@ -35,6 +35,18 @@ func (q *Queries) MigrationTables(ctx context.Context) (MigrationTablesRow, erro
 	return i, err
 }
 
+const riverVersion = `-- name: RiverVersion :one
+select coalesce(max(version), 0)::bigint as version from river_migration where line = 'main'
+`
+
+// River itself refuses to tell of a version that it does not know.
+func (q *Queries) RiverVersion(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, riverVersion)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
+}
+
 const unlockMigrations = `-- name: UnlockMigrations :exec
 select pg_advisory_unlock(hashtext('dialogsync.migrate'))
 `

@@ -318,6 +318,11 @@ type RiverJob struct {
 	Args  []byte
 }
 
+type RiverMigration struct {
+	Line    string
+	Version int64
+}
+
 type Watermark struct {
 	ID         int64
 	Source     Source

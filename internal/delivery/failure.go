@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/altinn/dialogsync/internal/mapping"
+	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
 )
 
@@ -49,7 +50,7 @@ type Failure struct {
 
 // Describe puts a delivery's error into a class and a code.
 func Describe(err error) Failure {
-	f := Failure{Class: transport.Classify(err), Detail: err.Error()}
+	f := Failure{Class: transport.Classify(err), Detail: telemetry.Redact(err.Error())}
 	var own *Error
 	var unmapped *mapping.Error
 	var answer interface{ HTTPStatus() int }

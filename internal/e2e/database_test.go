@@ -38,7 +38,7 @@ func newServer(t *testing.T) *server {
 	if s.programs == "" {
 		t.Skip("no initdb and postgres on this machine: a restart of the database cannot be tried")
 	}
-	folder, err := os.MkdirTemp("", "dialogsync-e2e-postgres-")
+	folder, err := os.MkdirTemp("", "dialogsync-e2e-postgres-") //nolint:usetesting // the test's own folder is closed to the server's account
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, os.RemoveAll(folder)) })
 	s.data = filepath.Join(folder, "data")
@@ -172,7 +172,7 @@ func (r *rig) afterCreatesAlone(t *testing.T, n int64) {
 	await(t, "more dialogs to be made", func() bool { return r.platform.creates.Load() >= target })
 }
 
-// TestDatabaseIsAwayForLong: a worker neither gives up nor blames anybody while there is no database.
+// TestDatabaseIsAwayAtTheStart: commands say so, and work once it is back.
 func TestDatabaseIsAwayAtTheStart(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 
 // binaries is the folder with dialogsync, built by the first test that needs it.
 //
-//nolint:gochecknoglobals // tests have no other place in common than the process
+
 var binaries struct {
 	once   sync.Once
 	folder string
@@ -43,6 +44,9 @@ func dialogsync(t *testing.T) string {
 }
 
 func build() (string, error) {
+	if err := noteSources(); err != nil {
+		return "", err
+	}
 	folder, err := os.MkdirTemp("", "dialogsync-e2e-")
 	if err != nil {
 		return "", fmt.Errorf("make a folder: %w", err)
@@ -54,4 +58,21 @@ func build() (string, error) {
 		return folder, fmt.Errorf("build dialogsync: %w: %s", err, said)
 	}
 	return folder, nil
+}
+
+// noteSources looks at every file that the program is made of. The go command takes note: a cached result does not outlive a change of
+// the program, which these tests do not import.
+func noteSources() error {
+	for _, root := range []string{"../../cmd", "../../internal", "../../pkg", "../../migrations", "../../go.mod"} {
+		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("look at the sources: %w", err)
+		}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -51,7 +52,7 @@ func (r *rig) start(t *testing.T, name string, args ...string) *process {
 func (r *rig) worker(t *testing.T, name string, more ...string) *process {
 	t.Helper()
 	args := []string{
-		"worker", "--name", name, "--history-slots", "3", "--concurrency", "4", "--page-size", "25", "--slice-time", "5s", "--lease", "3s",
+		"worker", "--name", name, "--history-slots", "3", "--concurrency", "6", "--page-size", "25", "--slice-time", "5s", "--lease", "3s",
 		"--rest", "1s",
 	}
 	return r.start(t, name, append(args, more...)...)
@@ -68,16 +69,18 @@ func (p *process) signal(t *testing.T, s os.Signal) {
 	require.NoError(t, p.cmd.Process.Signal(s))
 }
 
-// ended waits until the process is over and gives how it ended: an exit code, or -1 and the signal that it died of.
-func (p *process) ended(t *testing.T) (code int, by syscall.Signal) {
+// ended waits until the process is over and gives how it ended, as a shell would say it: "exit 0", "killed by terminated".
+func (p *process) ended(t *testing.T) string {
 	t.Helper()
 	select {
 	case <-p.done:
 	case <-time.After(patience):
 		require.FailNow(t, p.name+" does not end", p.tail())
 	}
-	status, _ := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	return p.cmd.ProcessState.ExitCode(), status.Signal()
+	if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return "killed by " + status.Signal().String()
+	}
+	return fmt.Sprintf("exit %d", p.cmd.ProcessState.ExitCode())
 }
 
 func (p *process) running() bool {

@@ -63,6 +63,9 @@ func (b *Backfills) Preview(ctx context.Context, order Order) (Preview, error) {
 // Create makes the backfill, all its windows and its first slice jobs, or nothing at all. Errors: *OrderError,
 // *ConflictError.
 func (b *Backfills) Create(ctx context.Context, order Order) (db.Backfill, error) {
+	if err := checkReason(order.Reason); err != nil {
+		return db.Backfill{}, err
+	}
 	plan, err := b.prepare(ctx, &order)
 	if err != nil {
 		return db.Backfill{}, err
@@ -201,15 +204,34 @@ func (e *StateError) Error() string {
 	return fmt.Sprintf("backfill %d is %s: it cannot be asked to %s", e.Backfill, e.State, e.Verb)
 }
 
+// Verbs that change a backfill.
+const (
+	VerbPause  = "pause"
+	VerbResume = "resume"
+	VerbCancel = "cancel"
+)
+
+// CheckVerb tells whether a backfill in a state may be asked to do something; the error is a *StateError.
+func CheckVerb(id int64, verb, state string) error {
+	allowed := map[string][]string{
+		VerbPause:  {StateRunning, StatePaused},
+		VerbResume: {StatePaused, StateFailed, StateRunning},
+		VerbCancel: {StateRunning, StatePaused, StateFailed, StateCancelled},
+	}
+	if !slices.Contains(allowed[verb], state) {
+		return &StateError{Backfill: id, State: state, Verb: verb}
+	}
+	return nil
+}
+
 // Pause makes the slices of a backfill end within seconds, checkpoints saved. Pausing a paused one changes nothing.
 func (b *Backfills) Pause(ctx context.Context, id int64, operator, reason string) error {
-	return b.change(ctx, id, transition{verb: "pause", to: StatePaused, from: []string{StateRunning}}, operator, reason)
+	return b.change(ctx, id, transition{verb: VerbPause, to: StatePaused}, operator, reason)
 }
 
 // Cancel ends a backfill for good; what was brought over stays, and closed windows stay closed.
 func (b *Backfills) Cancel(ctx context.Context, id int64, operator, reason string) error {
-	from := []string{StateRunning, StatePaused, StateFailed}
-	return b.change(ctx, id, transition{verb: "cancel", to: StateCancelled, from: from}, operator, reason)
+	return b.change(ctx, id, transition{verb: VerbCancel, to: StateCancelled}, operator, reason)
 }
 
 // Resume lets a paused backfill go on, and gives failed windows another try. maxFailureShare, if not nil, replaces the
@@ -220,20 +242,18 @@ func (b *Backfills) Resume(ctx context.Context, id int64, operator, reason strin
 			return err
 		}
 	}
-	from := []string{StatePaused, StateFailed, StateRunning}
-	return b.change(ctx, id, transition{verb: "resume", to: StateRunning, from: from, maxFailureShare: maxFailureShare}, operator, reason)
+	return b.change(ctx, id, transition{verb: VerbResume, to: StateRunning, maxFailureShare: maxFailureShare}, operator, reason)
 }
 
 // transition is a change of state that an operator asks for.
 type transition struct {
 	verb, to        string
-	from            []string
 	maxFailureShare *float64
 }
 
 func (b *Backfills) change(ctx context.Context, id int64, t transition, operator, reason string) error {
-	if strings.TrimSpace(reason) == "" {
-		return &OrderError{"--reason is needed: it is kept with who and when"}
+	if err := checkReason(reason); err != nil {
+		return err
 	}
 	err := db.InTx(ctx, b.Pool, func(tx pgx.Tx, q *db.Queries) error {
 		backfill, err := q.LockBackfill(ctx, id)
@@ -243,11 +263,11 @@ func (b *Backfills) change(ctx context.Context, id int64, t transition, operator
 		if err != nil {
 			return fmt.Errorf("read backfill: %w", err)
 		}
+		if err := CheckVerb(id, t.verb, backfill.State); err != nil {
+			return err
+		}
 		if backfill.State == t.to && t.to != StateRunning {
 			return nil
-		}
-		if !slices.Contains(t.from, backfill.State) {
-			return &StateError{Backfill: id, State: backfill.State, Verb: t.verb}
 		}
 		params := db.SetBackfillStateParams{ID: id, State: t.to, MaxFailureShare: t.maxFailureShare}
 		if err := q.SetBackfillState(ctx, params); err != nil {

@@ -111,10 +111,18 @@ func (d *Detail) readWindows(ctx context.Context, q *db.Queries, limit int32) er
 		w := &troubled[i]
 		d.Troubled = append(d.Troubled, WindowDetail{
 			ID: w.ID, Org: w.Org, From: w.FromTime, To: w.ToTime, Range: Range{w.FromTime, w.ToTime}.String(), State: w.State,
-			Reached: w.Reached, Seen: w.Seen, Attempts: w.Attempts, RetryAt: w.RetryAt, Failure: textOr(w.Failure),
+			Reached: w.Reached, Seen: w.Seen, Attempts: w.Attempts, Failure: textOr(w.Failure), RetryAt: restingUntil(w.State, w.RetryAt),
 		})
 	}
 	return nil
+}
+
+// restingUntil is when a window that rests is tried again; zero for one that does not rest.
+func restingUntil(state string, t time.Time) time.Time {
+	if state != "pending" || t.Before(time.Now()) {
+		return time.Time{}
+	}
+	return t.UTC()
 }
 
 func textOr(s *string) string {

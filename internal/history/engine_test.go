@@ -732,6 +732,9 @@ func TestRefusedOrdersCreateNothing(t *testing.T) {
 		var refused *history.OrderError
 		require.ErrorAs(t, err, &refused, name)
 		require.ErrorContains(t, err, tt.says, name)
+		if name == "no reason" {
+			continue // a dry run needs none
+		}
 		_, err = e.backfills.Preview(t.Context(), order)
 		require.ErrorAs(t, err, &refused, "a dry run refuses the same: %s", name)
 	}

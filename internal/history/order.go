@@ -3,6 +3,7 @@ package history
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -82,22 +83,29 @@ func LastDayText(t time.Time) string {
 	return DayText(t)
 }
 
-// validate checks what can be known without the database. now is the database's time.
+// checkReason wants a word on why, of whatever changes something.
+func checkReason(reason string) error {
+	if strings.TrimSpace(reason) == "" {
+		return &OrderError{"--reason is needed: it is kept with who and when"}
+	}
+	return nil
+}
+
+// validate checks what can be known without the database, and puts the order into its plain form. now is the database's time.
 func (o *Order) validate(now time.Time) error {
+	// They are sorted and thinned below; the caller's own stay as they are.
+	o.Orgs, o.Items = slices.Clone(o.Orgs), slices.Clone(o.Items)
 	if o.Source != ledger.A3AppInstances && o.Source != ledger.A2ArchivedForms {
 		return &OrderError{fmt.Sprintf("source %q has no history here: use %s or %s", o.Source, ledger.A3AppInstances, ledger.A2ArchivedForms)}
 	}
 	if o.Parallel < 1 || o.Parallel > maxParallel {
 		return &OrderError{fmt.Sprintf("--parallel must be between 1 and %d", maxParallel)}
 	}
-	if o.RatePerS != nil && *o.RatePerS <= 0 {
+	if o.RatePerS != nil && (!(*o.RatePerS > 0) || math.IsInf(*o.RatePerS, 0)) { // NaN is neither more nor less
 		return &OrderError{"--rate must be more than 0 items a second: leave it out for no limit"}
 	}
 	if err := checkShare(o.MaxFailureShare); err != nil {
 		return err
-	}
-	if strings.TrimSpace(o.Reason) == "" {
-		return &OrderError{"--reason is needed: it is kept with who and when"}
 	}
 	if len(o.Items) > 0 {
 		return o.validateItems()
@@ -106,7 +114,7 @@ func (o *Order) validate(now time.Time) error {
 }
 
 func checkShare(share float64) error {
-	if share <= 0 || share > 1 {
+	if !(share > 0 && share <= 1) { // NaN is neither
 		return &OrderError{"--max-failure-share must be more than 0 and at most 1"}
 	}
 	return nil

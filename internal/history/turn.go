@@ -193,6 +193,8 @@ func (t *turn) yield(ctx context.Context, end ending) (SliceEnd, error) {
 	// The turn may end because ctx did.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 	defer cancel()
+	// What is stored is shown, like what is logged.
+	end.waiting, end.failure = telemetry.Redact(end.waiting), telemetry.Redact(end.failure)
 	q := db.New(t.walker.Pool)
 	slice := SliceEnd{Again: end.waiting == ""}
 	if end.forGood {

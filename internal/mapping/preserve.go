@@ -10,9 +10,9 @@ import (
 )
 
 // An update replaces whole objects. This file keeps what others have put into them (invariant 11): everything that we
-// leave alone is sent back as read, and where we replace an object of the same id, the members that we do not know, and
-// the few that the rules never set (an API action's name, an attachment's expiry), go over to the new one. Members that
-// a rule sets to absent, such as a button's prompt, are cleared.
+// leave alone is sent back as read, and where we replace an object of the same id, the members that we do not know go
+// over to the new one. Members that we know and the new object lacks, such as a button's prompt or an attachment's expiry,
+// are cleared (rule 12.1).
 
 // asUpdate gives the update that would leave a dialog as it is, without activities and transmissions: those are only
 // ever added. Members that answers have and requests lack are left out. Nothing is shared with the dialog that a later
@@ -103,7 +103,6 @@ func keepingAPIActionMembers(actions, existing []dialogporten.APIAction) []dialo
 		if !found {
 			continue
 		}
-		actions[i].Name = old.Name
 		actions[i].Unknown = old.Unknown
 		endpoints := byID(old.Endpoints, func(e *dialogporten.APIActionEndpoint) uuid.UUID { return e.ID })
 		for j := range actions[i].Endpoints {
@@ -122,7 +121,6 @@ func keepingAttachmentMembers(attachments, existing []dialogporten.Attachment) [
 		if !found {
 			continue
 		}
-		attachments[i].ExpiresAt = old.ExpiresAt
 		attachments[i].Unknown = old.Unknown
 		urls := byID(old.URLs, func(u *dialogporten.AttachmentURL) uuid.UUID { return u.ID })
 		for j := range attachments[i].URLs {

@@ -177,7 +177,8 @@ const richDialog = `{
 	"transmissions": [], "activities": []
 }`
 
-// What others have put into a dialog survives our update (invariant 11).
+// What others have put into a dialog survives our update (invariant 11). Of the objects that are ours only the members that
+// we do not know survive: an expiry or a name that the new object lacks is cleared, as by the reference (rule 12.1).
 func TestUnknownMembersSurvive(t *testing.T) {
 	t.Parallel()
 	in := draft(t)
@@ -200,14 +201,14 @@ func TestUnknownMembersSurvive(t *testing.T) {
 		"content.title.newMember": "t", "content.title.value.0.value": "Innsending av skjema",
 		"content.nonSensitiveTitle.value.0.value": "Skjult", "content.nonSensitiveTitle.isAuthorized": nil,
 		"content.senderName.value.0.newMember": "l", "content.newContent": map[string]any{"value": []any{}},
-		"attachments.0.newMember": "a", "attachments.0.expiresAt": "2098-01-01T00:00:00Z", "attachments.0.urls.0.newMember": "u",
+		"attachments.0.newMember": "a", "attachments.0.expiresAt": nil, "attachments.0.urls.0.newMember": "u",
 		"guiActions.0.newMember": "h", "guiActions.0.prompt.0.value": "?", "guiActions.0.isAuthorized": nil,
 		"guiActions.1.newMember": "g", "guiActions.1.isAuthorized": nil,
 		"apiActions.0.newMember": "q", "apiActions.0.name": "skriv", "apiActions.0.isAuthorized": nil,
 		"apiActions.0.endpoints.0.newMember": "f", "apiActions.0.endpoints.0.sunsetAt": "2031-01-01T00:00:00Z",
 		"apiActions.0.endpoints.0.documentationUrl": "https://example.com/d", "apiActions.0.endpoints.0.requestSchema": "https://example.com/r",
 		"apiActions.0.endpoints.0.responseSchema": "https://example.com/s", "apiActions.0.endpoints.0.deprecated": true,
-		"apiActions.1.newMember": "p", "apiActions.1.name": "les", "apiActions.1.endpoints.0.newMember": "e",
+		"apiActions.1.newMember": "p", "apiActions.1.name": nil, "apiActions.1.endpoints.0.newMember": "e",
 	} {
 		assert.Equal(t, want, lookUp(got, path), path)
 	}

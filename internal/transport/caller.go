@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -142,5 +143,14 @@ func problemKeys(body []byte) []string {
 	if json.Unmarshal(body, &problem) != nil || len(problem.Errors) == 0 {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(problem.Errors))
+	keys := slices.Sorted(maps.Keys(problem.Errors))
+	for i, key := range keys {
+		if !memberPath.MatchString(key) {
+			keys[i] = "?" // it might say anything
+		}
+	}
+	return keys
 }
+
+// memberPath is what keys of errors look like: `size`, `instanceOwner.partyId`, `data[3]`.
+var memberPath = regexp.MustCompile(`^[$A-Za-z][A-Za-z0-9_.\[\]-]{0,99}$`)

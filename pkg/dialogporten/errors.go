@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,16 +52,23 @@ func (e *Error) Error() string {
 // HTTPStatus is the status of the answer.
 func (e *Error) HTTPStatus() int { return e.Status }
 
-// ProblemKeys are the keys of the messages, sorted; the key of a write race is empty and stands as `""`.
+// ProblemKeys are the keys of the messages, sorted. The key of a write race is empty and stands as `""`; one that is no path of
+// a member stands as `?`, since it might say anything.
 func (e *Error) ProblemKeys() []string {
 	keys := slices.Sorted(maps.Keys(e.Errors))
 	for i, key := range keys {
-		if key == "" {
+		switch {
+		case key == "":
 			keys[i] = `""`
+		case !memberPath.MatchString(key):
+			keys[i] = "?"
 		}
 	}
 	return keys
 }
+
+// memberPath is what keys look like: `dto.attachments[0].urls[1].url`, `If-Match`, `DialogActivity`.
+var memberPath = regexp.MustCompile(`^[$A-Za-z][A-Za-z0-9_.\[\]-]{0,99}$`)
 
 // Permanent tells that a body too large stays too large.
 func (e *Error) Permanent() bool { return e.Status == http.StatusRequestEntityTooLarge }

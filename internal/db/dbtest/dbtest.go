@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"runtime/debug"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -48,6 +49,13 @@ func migrate(ctx context.Context, url string) error {
 func schemaKey(t testing.TB) string {
 	t.Helper()
 	digest := sha256.New()
+	if river, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range river.Deps {
+			if module.Path == "github.com/riverqueue/river" {
+				digest.Write([]byte(module.Version))
+			}
+		}
+	}
 	names, err := fs.Glob(migrations.Files, "*.sql")
 	require.NoError(t, err)
 	for _, name := range names {
