@@ -294,7 +294,7 @@ func (c *cli) changeBackfill(ctx context.Context, arg, verb string, ch *change, 
 		return err
 	}
 	if err := history.CheckVerb(id, verb, before.State); err != nil {
-		return err //nolint:wrapcheck // written for operators
+		return err
 	}
 	if ch.dryRun {
 		return c.print(before, func(w io.Writer, _ bool) {

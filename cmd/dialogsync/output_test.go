@@ -26,13 +26,14 @@ func richRig(t *testing.T) *rig {
 	r.worker(t)
 	require.Equal(t, "complete", r.walked(t, r.create(t, "--rate", "1000", "--max-failure-share", "1")))
 	require.Equal(t, "complete", r.walked(t, r.create2(t)))
-	await(t, "a watermark", func() bool { return r.tables(t)["watermark"] == 2 })
 	r.exec(t, `update backfill set state = 'paused', waiting_reason = 'dialogporten: 8 of the last 11 calls failed: 503',
 		waiting_since = clock_timestamp(), finished_at = clock_timestamp() where id = 1`)
-	r.exec(t, `update backfill_window set state = 'walking', worker = 'w', failure = 'slow', attempts = 1, retry_at = clock_timestamp(),
+	r.exec(t, `update backfill_window set state = 'walking', worker = 'w', failure = 'slow', attempts = 1,
 		lease_until = clock_timestamp() + interval '1 hour' where id = 1`)
-	r.exec(t, `update backfill_window set state = 'failed', failure = 'cannot be walked', attempts = 2, retry_at = clock_timestamp()
+	r.exec(t, `update backfill_window set state = 'failed', failure = 'cannot be walked', attempts = 2
 		where id = 2`)
+	r.exec(t, `update backfill_window set state = 'pending', failure = 'too slow', attempts = 3,
+		retry_at = clock_timestamp() + interval '1 hour' where id = 4`)
 	r.exec(t, `update backfill_window set skipped_by_reason = '{"gone": 1}', skipped = skipped + 1, seen = seen + 1 where id = 3`)
 	return r
 }

@@ -249,9 +249,10 @@ func (r *rig) start(t *testing.T, args ...string) *background {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	b := &background{stop: cancel, done: make(chan struct{})}
+	environ := slices.Clone(r.environ)
 	go func() {
 		defer close(b.done)
-		b.code = run(ctx, args, streams{in: strings.NewReader(""), out: &b.out, err: &b.err}, r.environ)
+		b.code = run(ctx, args, streams{in: strings.NewReader(""), out: &b.out, err: &b.err}, environ)
 	}()
 	t.Cleanup(func() {
 		cancel()

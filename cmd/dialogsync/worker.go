@@ -151,6 +151,9 @@ func (w *worker) run(ctx context.Context, settings config.Config) error {
 	if err := w.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return errors.Join(fmt.Errorf("start River: %w", err), w.server.Stop(ctx))
 	}
+	if err := jobs.Keep(ctx, w.client); err != nil {
+		w.log.Warn("housekeeping waits for its schedule", zap.Error(err))
+	}
 	w.log.Info("worker started", zap.String(telemetry.LogKeyListeningAddr, w.server.Addr()), zap.String(telemetry.LogKeyVersion, version),
 		zap.String(telemetry.LogKeyEnvironment, string(settings.Environment)))
 

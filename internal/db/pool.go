@@ -26,6 +26,9 @@ func Open(ctx context.Context, url string, maxConns int32) (*pgxpool.Pool, error
 	}
 	// Times are instants; the server's own zone must not matter to how ranges and dates are cut.
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// A process that is frozen or cut off within a transaction must not keep others from its rows.
+	config.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "10s"
+	config.ConnConfig.RuntimeParams["tcp_user_timeout"] = "15s"
 	// Our statements are short; compiling them takes longer than running them.
 	config.ConnConfig.RuntimeParams["jit"] = "off"
 	pool, err := pgxpool.NewWithConfig(ctx, config)

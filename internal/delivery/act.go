@@ -32,7 +32,8 @@ func (d *Deliverer) act(ctx context.Context, r reading) (Result, error) {
 		}
 		return r.result(ledger.Purged, ledger.DialogAbsent), nil
 	case softDelete:
-		if err := d.Dialogs.Delete(ctx, r.dialogID, r.dialog.Revision, r.item.Migration); err != nil {
+		silent := r.item.Migration || r.item.madeToDelete != nil && *r.item.madeToDelete
+		if err := d.Dialogs.Delete(ctx, r.dialogID, r.dialog.Revision, silent); err != nil {
 			return Result{}, fmt.Errorf("delete dialog: %w", err)
 		}
 		return r.result(ledger.Deleted, ledger.DialogDeleted), nil
@@ -57,6 +58,9 @@ func (d *Deliverer) create(ctx context.Context, r reading, p plan) (Result, erro
 		return Result{}, fmt.Errorf("map: %w", err)
 	}
 	silent := r.item.Migration || p.forced
+	if p.forced && r.item.madeToDelete != nil {
+		*r.item.madeToDelete = true
+	}
 	revision, err := d.Dialogs.Create(ctx, made.Body, silent)
 	if err != nil {
 		return Result{}, fmt.Errorf("create dialog: %w", err)
@@ -73,6 +77,15 @@ func (d *Deliverer) create(ctx context.Context, r reading, p plan) (Result, erro
 }
 
 func (d *Deliverer) update(ctx context.Context, r reading, p plan) (Result, error) {
+	outcome, revision := ledger.Unchanged, r.dialog.Revision
+	var err error
+	if p.restore {
+		// Before the dialog is mapped (step 12): what fails there leaves a living instance with a dialog, if an old one.
+		if revision, err = d.Dialogs.Restore(ctx, r.dialogID, revision, r.item.Migration); err != nil {
+			return Result{}, fmt.Errorf("restore dialog: %w", err)
+		}
+		outcome = ledger.Restored
+	}
 	input, err := d.input(ctx, r, p)
 	if err != nil {
 		return Result{}, err
@@ -80,13 +93,6 @@ func (d *Deliverer) update(ctx context.Context, r reading, p plan) (Result, erro
 	change, err := mapping.Update(input)
 	if err != nil {
 		return Result{}, fmt.Errorf("map: %w", err)
-	}
-	outcome, revision := ledger.Unchanged, r.dialog.Revision
-	if p.restore {
-		if revision, err = d.Dialogs.Restore(ctx, r.dialogID, revision, r.item.Migration); err != nil {
-			return Result{}, fmt.Errorf("restore dialog: %w", err)
-		}
-		outcome = ledger.Restored
 	}
 	if !change.BodyUnchanged {
 		if revision, err = d.Dialogs.Update(ctx, r.dialogID, revision, change.Body, r.item.Migration); err != nil {
@@ -126,7 +132,7 @@ func (d *Deliverer) input(ctx context.Context, r reading, p plan) (mapping.Input
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		texts, err := d.Catalog.Texts(ctx, r.app)
+		texts, err := d.Catalog.Texts(ctx, r.appID, r.app)
 		if err != nil {
 			// Never go on without: built-in texts would overwrite good ones (mapping rules 20.38).
 			return fmt.Errorf("read texts: %w", err)
@@ -147,7 +153,7 @@ func (d *Deliverer) events(ctx context.Context, r reading) ([]altinn.InstanceEve
 		return nil, err
 	}
 	if events == nil {
-		return nil, &Error{Reason: ReasonEventsMissing, Detail: "Storage answered 404 for the events of an instance that exists"}
+		return nil, &Error{Reason: ReasonEventsMissing, Retryable: true, Detail: "Storage answered 404 for the events of an instance that exists"}
 	}
 	return events, nil
 }

@@ -3,10 +3,12 @@ package delivery_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -27,24 +29,36 @@ type overtaking struct {
 func TestSlowWorkerNeverBringsOldContentBack(t *testing.T) {
 	t.Parallel()
 	edit := func(th *thing) { th.text = "utgave 2" }
+	derived := func() (thing, uuid.UUID) { th := newThing(); return th, th.dialogID() }
+	remove := func(th *thing) { th.soft = true }
+	undelete := overtaking{func(th *thing) { th.soft, th.text = false, "utgave 2" }, ledger.DialogAlive, "utgave 2"}
+	type fresh = func() (thing, uuid.UUID)
 	scenes := map[string]struct {
+		fresh   fresh
 		exists  bool // a dialog is there, and is to be updated
 		settled overtaking
 		first   func(*thing)
 	}{
-		"create, edited":             {false, overtaking{edit, ledger.DialogAlive, "utgave 2"}, nil},
-		"create, deleted":            {false, overtaking{func(th *thing) { th.soft = true }, ledger.DialogDeleted, ""}, nil},
-		"update, edited":             {true, overtaking{edit, ledger.DialogAlive, "utgave 2"}, nil},
-		"update, deleted":            {true, overtaking{func(th *thing) { th.soft = true }, ledger.DialogDeleted, ""}, nil},
-		"update, deleted for good":   {true, overtaking{func(th *thing) { th.hard = true }, ledger.DialogAbsent, ""}, nil},
-		"deletion, undeleted":        {true, overtaking{func(th *thing) { th.soft, th.text = false, "utgave 2" }, ledger.DialogAlive, "utgave 2"}, func(th *thing) { th.soft = true }},
-		"create to delete, undelete": {false, overtaking{func(th *thing) { th.soft, th.text = false, "utgave 2" }, ledger.DialogAlive, "utgave 2"}, func(th *thing) { th.soft = true }},
+		"create, edited":             {derived, false, overtaking{edit, ledger.DialogAlive, "utgave 2"}, nil},
+		"create, deleted":            {derived, false, overtaking{remove, ledger.DialogDeleted, ""}, nil},
+		"update, edited":             {derived, true, overtaking{edit, ledger.DialogAlive, "utgave 2"}, nil},
+		"update, deleted":            {derived, true, overtaking{remove, ledger.DialogDeleted, ""}, nil},
+		"update, deleted for good":   {derived, true, overtaking{func(th *thing) { th.hard = true }, ledger.DialogAbsent, ""}, nil},
+		"deletion, undeleted":        {derived, true, undelete, remove},
+		"create to delete, undelete": {derived, false, undelete, remove},
+		"chosen id, create, edited":  {chosen, false, overtaking{edit, ledger.DialogAlive, "utgave 2"}, nil},
+		"chosen id, update, edited":  {chosen, true, overtaking{edit, ledger.DialogAlive, "utgave 2"}, nil},
+		"chosen id, update, deleted": {chosen, true, overtaking{remove, ledger.DialogDeleted, ""}, nil},
 	}
-	const points = 7 // a delivery has no more requests, once it knows texts and people
+	const points = 8 // a delivery has no more requests, once it knows texts and people
 	for name, scene := range scenes {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t)
+			var settings []string
+			if strings.HasPrefix(name, "chosen id") {
+				settings = append(settings, userSupplied)
+			}
+			r := newRig(t, settings...)
 			var request, changeAt, deliverAt int
 			var change, deliver func()
 			url := r.watched(t, func(*http.Request) {
@@ -57,13 +71,14 @@ func TestSlowWorkerNeverBringsOldContentBack(t *testing.T) {
 				}
 			})
 			slow := r.worker(t, url, 1)
-			warm := r.put(t, newThing())
+			warm, _ := scene.fresh()
+			r.put(t, warm)
 			_, err := slow.Deliver(t.Context(), warm.item()) // texts, application and people are known from here on
 			require.NoError(t, err)
 
 			for changeAt = 1; changeAt <= points; changeAt++ {
 				for deliverAt = changeAt; deliverAt <= points; deliverAt++ {
-					th := newThing()
+					th, id := scene.fresh()
 					if scene.exists {
 						r.put(t, th)
 						r.deliver(t, th.item())
@@ -86,7 +101,7 @@ func TestSlowWorkerNeverBringsOldContentBack(t *testing.T) {
 						deliver()
 					}
 					at := fmt.Sprintf("changed before request %d, delivered before %d", changeAt, deliverAt)
-					dialog := r.dialog(t, th.dialogID())
+					dialog := r.dialog(t, id)
 					switch scene.settled.state {
 					case ledger.DialogAbsent:
 						require.Nil(t, dialog, at)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/altinn"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/mapping"
 	"github.com/altinn/dialogsync/pkg/dialogporten"
 )
 
@@ -119,12 +120,8 @@ func skip(reason string) plan { return plan{outcome: ledger.Skipped, reason: rea
 
 // holdsID tells whether the instance already carries the dialog's id, in any spelling of a UUID.
 func holdsID(instance *altinn.Instance, id uuid.UUID) bool {
-	value, found := instance.DataValues[dialogIDKey]
-	if !found {
-		return false
-	}
-	held, err := uuid.Parse(strings.Trim(value, "()"))
-	return err == nil && held == id
+	held, ok := mapping.ParseDialogID(instance.DataValues[dialogIDKey])
+	return ok && held == id
 }
 
 // isTrue reads a switch among data values: `true` in any letter case with surrounding white space.

@@ -2,6 +2,7 @@ package delivery_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/altinn/dialogsync/internal/altinnsim/faults"
+	"github.com/altinn/dialogsync/internal/altinnsim/story"
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/transport"
@@ -39,9 +41,12 @@ func TestSoftDeleteAndUndelete(t *testing.T) {
 	mark = r.mark(th)
 	r.expect(t, th.item(), ledger.Restored, ledger.DialogAlive)
 	entries = r.since(th, mark)
-	assert.Equal(t, []string{"GET dialog", "GET instance", "GET events", "POST restore", "PUT dialog"}, steps(entries))
-	assert.Equal(t, deleted.Revision.String(), revisionOf(entries[3]))
-	assert.NotEqual(t, deleted.Revision.String(), revisionOf(entries[4]), "the update carries what the restore answered")
+	assert.Equal(t, []string{"POST restore", "PUT dialog"}, writes(entries))
+	restore := slices.IndexFunc(entries, func(e story.Entry) bool { return e.Method == http.MethodPost })
+	assert.Equal(t, deleted.Revision.String(), revisionOf(entries[restore]))
+	update := entries[len(entries)-1]
+	assert.NotEqual(t, deleted.Revision.String(), revisionOf(update), "the update carries what the restore answered")
+	assert.NotEmpty(t, revisionOf(update))
 	assert.False(t, r.dialog(t, th.dialogID()).IsDeleted())
 	r.expect(t, th.item(), ledger.Unchanged, ledger.DialogAlive)
 }
@@ -184,7 +189,10 @@ func TestOnlyTheOneSureAnswerPurges(t *testing.T) {
 func TestPurgeThatAnotherWasFasterWith(t *testing.T) {
 	t.Parallel()
 	for name, rule := range map[string]faults.Rule{
-		"404":             {Effect: faults.EffectStatusAfter, Status: http.StatusNotFound, Count: 1},
+		"404": {
+			Effect: faults.EffectStatusAfter, Status: http.StatusNotFound, Count: 1, ContentType: "application/problem+json",
+			Body: `{"status":404,"errors":{"DialogEntity":["it was not found"]}}`,
+		},
 		"its answer lost": {Effect: faults.EffectResetAfter, Count: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -252,27 +260,34 @@ func TestApplicationThatCannotBeReadForbidsAPurge(t *testing.T) {
 // would end a deletion for good: the ledger would have a tombstone, and the dialog would stay.
 func TestNotFoundOfAGatewayIsNoAbsentDialog(t *testing.T) {
 	t.Parallel()
+	answers := map[string]faults.Rule{
+		"nothing":                 {},
+		"a page":                  {ContentType: "text/html", Body: "<html><body>404 Not Found</body></html>"},
+		"a gateway's JSON":        {ContentType: "application/json", Body: `{"statusCode":404,"message":"Resource not found"}`},
+		"a problem of no entity":  {ContentType: "application/problem+json", Body: `{"title":"Not Found","status":404}`},
+		"a problem of other kind": {ContentType: "application/problem+json", Body: `{"title":"Not Found","status":404,"errors":{"Route":["no such route"]}}`},
+	}
 	for name, remove := range map[string]func(r *rig, th thing) error{
 		"hard-deleted": func(r *rig, th thing) error { return r.sim.Storage.HardDelete(th.guid) },
 		"gone":         func(r *rig, th thing) error { return r.sim.Storage.Remove(th.guid) },
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			th := r.put(t, newThing())
-			r.deliver(t, th.item())
-			require.NoError(t, remove(r, th))
-			r.fault(t, faults.Rule{
-				Service: "dialogporten", Method: http.MethodGet, Effect: faults.EffectStatus, Status: http.StatusNotFound,
-				ContentType: "text/html", Body: "<html><body>404 Not Found</body></html>",
-			})
-			result, err := r.deliverer.Deliver(t.Context(), th.item())
-			require.Error(t, err, "%+v", result)
-			assert.Equal(t, transport.Transient, delivery.Describe(err).Class)
+		for body, rule := range answers {
+			t.Run(name+"/"+body, func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t)
+				th := r.put(t, newThing())
+				r.deliver(t, th.item())
+				require.NoError(t, remove(r, th))
+				rule.Service, rule.Method, rule.Effect, rule.Status = "dialogporten", http.MethodGet, faults.EffectStatus, http.StatusNotFound
+				r.fault(t, rule)
+				result, err := r.deliverer.Deliver(t.Context(), th.item())
+				require.Error(t, err, "%+v", result)
+				assert.Equal(t, transport.Transient, delivery.Describe(err).Class)
 
-			r.fault(t)
-			r.expect(t, th.item(), ledger.Purged, ledger.DialogAbsent)
-		})
+				r.fault(t)
+				r.expect(t, th.item(), ledger.Purged, ledger.DialogAbsent)
+			})
+		}
 	}
 }
 

@@ -31,6 +31,9 @@ type Item struct {
 	Created time.Time
 	// Migration: written silently, as history is (Invariant 10).
 	Migration bool
+	// madeToDelete remembers, over the tries of one delivery, that the dialog is made only to be deleted: then the delete is
+	// silent too, also when the answer to the create was lost (mapping rules, weakness 21.6).
+	madeToDelete *bool
 	// Attempt counts from 1. Beyond the third, a submission is no longer held back for its PDF (mapping rules 9.3).
 	Attempt int
 }
@@ -98,6 +101,7 @@ const (
 // and the instance, as far as they are known.
 func (d *Deliverer) Deliver(ctx context.Context, item Item) (Result, error) {
 	policy := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstConflict), backoff.WithMaxInterval(longestBetween))
+	item.madeToDelete = new(bool)
 	var result Result
 	attempt := func() error {
 		var err error
@@ -138,7 +142,10 @@ func (d *Deliverer) FromListing(ctx context.Context, item Item, listed *altinn.I
 	if app == nil || !creatable(item, listed, app) {
 		return d.Deliver(ctx, item)
 	}
-	listing := reading{item: item, readAt: listedAt, app: app, instance: listed, dialogID: dialogid.V7(item.ID.GUID, item.Created)}
+	listing := reading{
+		item: item, readAt: listedAt, app: app, appID: listed.AppID, instance: listed,
+		dialogID: dialogid.V7(item.ID.GUID, item.Created),
+	}
 	result, err := d.act(ctx, listing)
 	if err == nil {
 		return result, nil
@@ -159,7 +166,7 @@ func creatable(item Item, listed *altinn.Instance, app *altinn.Application) bool
 
 // deliverOnce reads everything and acts once.
 func (d *Deliverer) deliverOnce(ctx context.Context, item Item) (Result, error) {
-	if app, cached := d.Catalog.Cached(item.AppID); cached && app.SyncSettings().DisableSync {
+	if app, cached := d.Catalog.Cached(item.AppID); cached && !item.Created.IsZero() && app.SyncSettings().DisableSync {
 		return d.skippedUnread(ctx, item)
 	}
 	reading, err := d.read(ctx, item)

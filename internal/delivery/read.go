@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ type reading struct {
 	dialog   *dialogporten.Dialog
 	instance *altinn.Instance
 	app      *altinn.Application
+	// appID is what the instance calls its application, or else the orderer.
+	appID string
 	// refused is set when a dialog id that the application supplied must not be used: nothing is written at all.
 	refused string
 }
@@ -67,7 +70,7 @@ func (d *Deliverer) readApplication(ctx context.Context, r *reading) error {
 	appID := r.item.AppID
 	switch {
 	case r.instance != nil:
-		appID = r.instance.AppID
+		appID = cmp.Or(r.instance.AppID, appID)
 		own, err := r.instance.InstanceID()
 		if err != nil {
 			return err
@@ -81,9 +84,9 @@ func (d *Deliverer) readApplication(ctx context.Context, r *reading) error {
 			}
 		}
 	case appID == "":
-		r.item.Source = r.item.source("")
-		return nil // neither instance nor dialog: there is nothing to decide
+		return d.readUnnamed(ctx, r)
 	}
+	r.appID = appID
 	told := Item{}.source(appID)
 	if r.item.Source != "" && r.item.Source != told {
 		return &Error{Reason: ReasonOtherSource, Detail: fmt.Sprintf("it is an item of %s, not of %s", told, r.item.Source)}
@@ -92,6 +95,22 @@ func (d *Deliverer) readApplication(ctx context.Context, r *reading) error {
 	var err error
 	if r.app, err = d.Catalog.Application(ctx, appID); err != nil {
 		return fmt.Errorf("read application: %w", err)
+	}
+	return nil
+}
+
+// readUnnamed is for an instance that is gone and has no dialog of its derived id, of an application that nobody names: there is
+// nothing to decide, unless a dialog whose id the application chose carries its label.
+func (d *Deliverer) readUnnamed(ctx context.Context, r *reading) error {
+	r.item.Source = r.item.source("")
+	labelled, err := d.labelled(ctx, r.item.ID)
+	if err != nil {
+		return err
+	}
+	if len(labelled) > 0 {
+		return &Error{
+			Reason: ReasonAppUnknown, Detail: "the instance is gone, but a dialog carries its label: name its application with --app-id",
+		}
 	}
 	return nil
 }

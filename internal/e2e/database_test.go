@@ -148,6 +148,7 @@ func TestDatabaseRestarts(t *testing.T) {
 			assertStatus(t, w, "/healthz", http.StatusOK)
 		}
 		s.start(t)
+		r.pool.Reset() // its connections are gone too
 		began := time.Now()
 		before := r.recorded(t)
 		await(t, "the workers to go on", func() bool { return r.recorded(t) > before })

@@ -16,11 +16,11 @@ func TestSleeperIsFenced(t *testing.T) {
 	for name, inTransaction := range map[string]bool{"between transactions": false, "in a transaction": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, 700)
-			r.platform.fail(t, slow(10*time.Millisecond))
+			r := newRig(t, 500)
 			sleeper := r.worker(t, "sleeper")
-			r.order(t)
-			r.afterCreates(t, 60)
+			// Slow enough that a window is still open when its first holder comes back.
+			r.order(t, "--rate", "40")
+			r.afterCreates(t, 30)
 			r.freeze(t, sleeper, inTransaction)
 			held := r.texts(t, "select id::text from backfill_window where state = 'walking' and worker = $1", sleeper.name)
 			require.NotEmpty(t, held, "it holds nothing that could be taken from it")
@@ -29,7 +29,6 @@ func TestSleeperIsFenced(t *testing.T) {
 				return r.count(t, "select count(*) from backfill_window where id::text = any($1) and epoch > 1", held) == len(held)
 			})
 			sleeper.signal(t, syscall.SIGCONT)
-			r.platform.fail(t)
 			r.completed(t, sleeper, other)
 			require.True(t, sleeper.running(), sleeper.tail())
 			assert.Contains(t, sleeper.text(), "window taken over by another slice")

@@ -69,6 +69,15 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 	return client, nil
 }
 
+// Keep asks for one round of housekeeping now. A worker does so when it starts: the schedule waits for a leader, whose
+// predecessor may have been killed and still hold that place for a while.
+func Keep(ctx context.Context, client *river.Client[pgx.Tx]) error {
+	if _, err := client.Insert(ctx, HistoryKeep{}, onlyOnce()); err != nil {
+		return fmt.Errorf("ask for housekeeping: %w", err)
+	}
+	return nil
+}
+
 // NewInserter gives a client that only inserts: for the command line.
 func NewInserter(pool *pgxpool.Pool) (*river.Client[pgx.Tx], error) {
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{})

@@ -235,6 +235,7 @@ func TestJobsOutliveAnOutage(t *testing.T) {
 	id := p.order(t)
 	p.start(t, "only")
 	require.Eventually(t, func() bool { return p.progress(t, id).Waiting != "" }, time.Minute, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return p.count(t, "kind = 'history_slice' and metadata ? 'snoozes'") > 0 }, time.Minute, 10*time.Millisecond)
 	assert.Zero(t, p.count(t, "state in ('retryable', 'discarded')"), "waiting is no failure")
 	require.NoError(t, p.sim.Faults.Set(nil))
 	p.awaitComplete(t, id, instances)

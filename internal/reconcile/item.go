@@ -39,7 +39,7 @@ func SyncItem(
 	for range maxOvertaken {
 		result, err := deliverer.Deliver(ctx, item)
 		if err != nil {
-			return result, recordFailure(ctx, pool, item, result.Source, err)
+			return result, recordFailure(ctx, pool, item, result, err)
 		}
 		overtaken, err := recordOutcome(ctx, pool, item, result)
 		if err != nil {
@@ -81,13 +81,13 @@ func recordOutcome(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, 
 }
 
 // recordFailure returns the delivery's error, with that of recording it if there is one.
-func recordFailure(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, source ledger.Source, cause error) error {
+func recordFailure(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, result delivery.Result, cause error) error {
 	failure := delivery.Describe(cause)
 	if !failure.OfItem && failure.Class != transport.Permanent {
 		return cause
 	}
 	q := ledger.Quarantined{
-		Source: sourceOr(cmp.Or(item.Source, source)), ItemKey: item.ID.String(), AppID: item.AppID, InstanceCreated: item.Created,
+		Source: sourceOr(cmp.Or(item.Source, result.Source)), ItemKey: cmp.Or(result.Instance, item.ID).String(), AppID: item.AppID, InstanceCreated: item.Created,
 		Class: failure.Class.String(), Reason: failure.Reason, Detail: failure.Detail, Attempts: 1,
 	}
 	if !item.Created.IsZero() {

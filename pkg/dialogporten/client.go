@@ -48,7 +48,7 @@ func New(baseURL string, hc *http.Client) *Client {
 // Get reads a dialog, soft-deleted ones included; nil when there is none.
 func (c *Client) Get(ctx context.Context, id uuid.UUID) (*Dialog, error) {
 	answer, err := c.call(ctx, request{method: http.MethodGet, path: dialogPath(id)})
-	if isStatus(err, http.StatusNotFound) {
+	if isStatus(err, http.StatusNotFound) && !isMisrouted(err) {
 		return nil, nil //nolint:nilnil // No dialog is an ordinary answer.
 	}
 	if err != nil {

@@ -70,6 +70,30 @@ func (e *Error) ProblemKeys() []string {
 // memberPath is what keys look like: `dto.attachments[0].urls[1].url`, `If-Match`, `DialogActivity`.
 var memberPath = regexp.MustCompile(`^[$A-Za-z][A-Za-z0-9_.\[\]-]{0,99}$`)
 
+// Transient tells that the answer is not Dialogporten's own: a 404 that does not say in its words that an entity is missing
+// comes from a gateway and tells nothing of the dialog (Dialogporten reference, 3).
+func (e *Error) Transient() bool {
+	return e.Status == http.StatusNotFound && e.Title != titleNotFound && !e.namesEntity()
+}
+
+// titleNotFound is the title of Dialogporten's own 404.
+const titleNotFound = "Resource not found."
+
+// namesEntity tells whether the problem is about one of Dialogporten's entities.
+func (e *Error) namesEntity() bool {
+	for key := range e.Errors {
+		if strings.HasPrefix(key, "Dialog") {
+			return true
+		}
+	}
+	return false
+}
+
+func isMisrouted(err error) bool {
+	var failure *Error
+	return errors.As(err, &failure) && failure.Transient()
+}
+
 // Permanent tells that a body too large stays too large.
 func (e *Error) Permanent() bool { return e.Status == http.StatusRequestEntityTooLarge }
 

@@ -117,12 +117,12 @@ func TestCatalogReadsAllLanguagesOrNone(t *testing.T) {
 	catalog := storage.NewCatalog(client)
 	app, err := catalog.Application(t.Context(), "ttd/demo")
 	require.NoError(t, err)
-	_, err = catalog.Texts(t.Context(), app)
+	_, err = catalog.Texts(t.Context(), app.ID, app)
 	require.Error(t, err, "a language that cannot be read must not be left out")
 
 	s.set("GET "+appPath+"/texts/en", answerJSON(200, `{}`))
 	for range 2 {
-		texts, err := catalog.Texts(t.Context(), app)
+		texts, err := catalog.Texts(t.Context(), app.ID, app)
 		require.NoError(t, err)
 		require.Len(t, texts, 2)
 		require.Equal(t, "nb", texts[0].Language)
@@ -132,7 +132,7 @@ func TestCatalogReadsAllLanguagesOrNone(t *testing.T) {
 
 	newer := *app
 	newer.VersionID = "v2"
-	_, err = catalog.Texts(t.Context(), &newer)
+	_, err = catalog.Texts(t.Context(), newer.ID, &newer)
 	require.NoError(t, err)
 	require.Equal(t, 3, s.count(appPath+"/texts/en"), "a new version has new texts")
 }

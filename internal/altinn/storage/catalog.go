@@ -54,12 +54,13 @@ func (c *Catalog) Cached(appID string) (app *altinn.Application, ok bool) {
 	return c.applications.Peek(appID)
 }
 
-// Texts gives the application's texts in the order of Languages; a language without texts is left out. Any failure fails
-// all three languages: a dialog must not lose its texts to a hiccup. Callers must not change the result.
-func (c *Catalog) Texts(ctx context.Context, app *altinn.Application) ([]altinn.TextResource, error) {
-	key := textsKey{appID: app.ID, versionID: app.VersionID}
+// Texts gives the application's texts in the order of Languages; a language without texts is left out. appID is the one the
+// instance names, which is what Storage knows them by, whatever app's own metadata call it. Any failure fails all three
+// languages: a dialog must not lose its texts to a hiccup. Callers must not change the result.
+func (c *Catalog) Texts(ctx context.Context, appID string, app *altinn.Application) ([]altinn.TextResource, error) {
+	key := textsKey{appID: appID, versionID: app.VersionID}
 	return c.texts.Get(ctx, key, func(ctx context.Context) ([]altinn.TextResource, error) {
-		return c.readTexts(ctx, app.ID)
+		return c.readTexts(ctx, appID)
 	})
 }
 
