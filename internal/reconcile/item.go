@@ -87,7 +87,8 @@ func recordFailure(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, 
 		return cause
 	}
 	q := ledger.Quarantined{
-		Source: sourceOr(cmp.Or(item.Source, result.Source)), ItemKey: cmp.Or(result.Instance, item.ID).String(), AppID: item.AppID, InstanceCreated: item.Created,
+		Source: sourceOr(cmp.Or(item.Source, result.Source)), ItemKey: cmp.Or(result.Instance, item.ID).String(), AppID: item.AppID,
+		InstanceCreated: item.Created,
 		Class: failure.Class.String(), Reason: failure.Reason, Detail: failure.Detail, Attempts: 1,
 	}
 	if !item.Created.IsZero() {
