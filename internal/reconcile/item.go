@@ -89,7 +89,7 @@ func recordFailure(ctx context.Context, pool *pgxpool.Pool, item delivery.Item, 
 	q := ledger.Quarantined{
 		Source: sourceOr(cmp.Or(item.Source, result.Source)), ItemKey: cmp.Or(result.Instance, item.ID).String(), AppID: item.AppID,
 		InstanceCreated: item.Created,
-		Class: failure.Class.String(), Reason: failure.Reason, Detail: failure.Detail, Attempts: 1,
+		Class:           failure.Class.String(), Reason: failure.Reason, Detail: failure.Detail, Attempts: 1,
 	}
 	if !item.Created.IsZero() {
 		q.ItemID = dialogid.V7(item.ID.GUID, item.Created)
