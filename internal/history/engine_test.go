@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,8 @@ type engine struct {
 	deliverer *delivery.Deliverer
 	stopping  chan struct{}
 	enqueued  *counter
+	// tieStarts counts first pages of ties.
+	tieStarts counter
 }
 
 // counter stands in River's place: it counts what is enqueued, and the tests call the walker themselves.
@@ -83,10 +86,14 @@ func newEngine(t *testing.T, world generator.Options, tune ...func(*history.Walk
 	require.NoError(t, err)
 	_, err = sim.Generate(world)
 	require.NoError(t, err)
-	server := httptest.NewServer(sim.Handler())
-	t.Cleanup(server.Close)
-
 	e := &engine{pool: dbtest.New(t), sim: sim, stopping: make(chan struct{}), enqueued: &counter{}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if query := r.URL.Query(); strings.HasPrefix(query.Get("lastChanged"), "eq:") && query.Get("continuationToken") == "" {
+			e.tieStarts.add(1)
+		}
+		sim.Handler().ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
 	client := func(service string) (*http.Client, *transport.Health) {
 		health := transport.NewHealth(service)
 		hc := transport.NewClient(transport.Config{

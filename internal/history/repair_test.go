@@ -119,8 +119,8 @@ func TestTieIsTakenUpWhereItWasLeft(t *testing.T) {
 
 	p := e.progress(t, id)
 	assert.EqualValues(t, len(items), p.Accounts.Seen)
-	lists := e.sim.Requests.Count(altinnsim.ServiceStorage, http.MethodGet, "/storage/api/v1/instances")
-	assert.Less(t, lists, 60, "the tie was read from its start again and again")
+	// A turn that is over before its first page is recorded leaves no token; every later one does.
+	assert.Less(t, e.tieStarts.n, len(items)/10, "the tie was read from its start again and again")
 }
 
 func TestFailureThatIsOverStopsNothing(t *testing.T) {
