@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -77,12 +78,15 @@ func newRig(t *testing.T, settings ...string) *rig {
 	return r
 }
 
-// watched is another address of the platform: before is called before each request that comes in there.
+// watched is another address of the platform: before is called before each request that comes in there, for one at a time.
 func (r *rig) watched(t *testing.T, before func(*http.Request)) (url string) {
 	t.Helper()
 	platform := r.sim.Handler()
+	var turn sync.Mutex // a delivery asks for several things side by side
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		turn.Lock()
 		before(q)
+		turn.Unlock()
 		platform.ServeHTTP(w, q)
 	}))
 	t.Cleanup(server.Close)
