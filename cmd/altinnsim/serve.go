@@ -19,12 +19,18 @@ const (
 )
 
 // serve makes the world, listens, and stops when the context ends: running requests are finished first.
-func serve(ctx context.Context, out, progress io.Writer, address string, options altinnsim.Options, generate generator.Options) error {
+func serve(ctx context.Context, out, progress io.Writer, address string, options altinnsim.Options, generate generator.Options,
+	moving moving, bus bus,
+) error {
 	sim, err := altinnsim.New(options)
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
+	defer sim.Close()
 	if err := fill(sim, generate, progress); err != nil {
+		return err
+	}
+	if err := bus.listen(ctx, sim, progress); err != nil {
 		return err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
@@ -36,6 +42,9 @@ func serve(ctx context.Context, out, progress io.Writer, address string, options
 	go func() { served <- server.Serve(listener) }()
 	if _, err := fmt.Fprintf(out, "altinnsim listening on http://%s\n", listener.Addr()); err != nil {
 		return errors.Join(fmt.Errorf("print the address: %w", err), server.Close())
+	}
+	if err := moving.begin(sim, progress); err != nil {
+		return errors.Join(err, server.Close())
 	}
 	select {
 	case err := <-served:
@@ -55,7 +64,7 @@ func serve(ctx context.Context, out, progress io.Writer, address string, options
 
 // fill makes up the world that was asked for.
 func fill(sim *altinnsim.Sim, generate generator.Options, progress io.Writer) error {
-	if generate.Instances == 0 && generate.Monster == nil {
+	if generate.Instances == 0 && generate.Monster == nil && (generate.Messages == nil || generate.Messages.Messages == 0) {
 		return nil
 	}
 	began := time.Now()
@@ -65,6 +74,9 @@ func fill(sim *altinnsim.Sim, generate generator.Options, progress io.Writer) er
 	}
 	_, err = fmt.Fprintf(progress, "made %d instances of %d service owners from %s to %s in %s\n", totals.Instances, len(totals.ByOrg),
 		totals.From.Format(time.RFC3339), totals.To.Format(time.RFC3339), time.Since(began).Round(time.Millisecond))
+	if m := totals.Messages; m != nil && err == nil {
+		_, err = fmt.Fprintf(progress, "made %d messages from %s to %s\n", m.Messages, m.From.Format(time.RFC3339), m.To.Format(time.RFC3339))
+	}
 	if err != nil {
 		return fmt.Errorf("report progress: %w", err)
 	}

@@ -15,8 +15,9 @@ import (
 	"github.com/altinn/dialogsync/internal/altinnsim/traffic"
 )
 
-func itemKey(guid uuid.UUID) string { return "item " + guid.String() }
-func dialogKey(id uuid.UUID) string { return "dialog " + id.String() }
+// Kinds of keys of a story.
+func itemKey(guid uuid.UUID) story.Key { return story.Key{Kind: 'i', ID: guid} }
+func dialogKey(id uuid.UUID) story.Key { return story.Key{Kind: 'd', ID: id} }
 
 const dialogsPath = "/api/v1/serviceowner/dialogs"
 
@@ -28,9 +29,9 @@ func (s *Sim) recorded(service string, next http.Handler) http.Handler {
 		watched := &watcher{ResponseWriter: w}
 		var body []byte
 		telling := s.book.Mode() != story.Off
-		if telling && r.Body != nil && r.ContentLength != 0 {
+		if telling && r.Body != nil && r.ContentLength != 0 && !unread(r) {
 			var err error
-			if body, err = io.ReadAll(r.Body); err != nil {
+			if body, err = wholeBody(r); err != nil {
 				// The caller hung up in the middle of its request.
 				panic(http.ErrAbortHandler)
 			}
@@ -39,12 +40,14 @@ func (s *Sim) recorded(service string, next http.Handler) http.Handler {
 		defer func() {
 			line := traffic.Line{Service: service, Method: r.Method, Endpoint: traffic.Endpoint(r.URL.Path), Status: watched.status}
 			s.Requests.Add(line, time.Since(began))
+			keys := append(touched(r, body, watched.head[:watched.headed]), s.messageKeys(r, body)...)
+			s.Requests.Touched(line.Method, line.Endpoint, idsOf(keys)...)
 			if telling {
 				entry := story.Entry{
 					At: began.UTC(), Service: service, Method: r.Method, Path: r.URL.Path, Status: watched.status,
 					Fault: strings.Join(watched.faults, ", "),
 				}
-				s.book.Note(entry, r, body, touched(r, body, watched.head.Bytes())...)
+				s.book.Note(entry, r, body, keys...)
 			}
 		}()
 		next.ServeHTTP(watched, r)
@@ -52,12 +55,33 @@ func (s *Sim) recorded(service string, next http.Handler) http.Handler {
 	})
 }
 
+// wholeBody reads a request's body, at once where its length is known and not out of all proportion.
+func wholeBody(r *http.Request) ([]byte, error) {
+	const usual = 1 << 20
+	if r.ContentLength < 0 || r.ContentLength > usual {
+		return io.ReadAll(r.Body) //nolint:wrapcheck // nobody is told
+	}
+	body := make([]byte, r.ContentLength)
+	_, err := io.ReadFull(r.Body, body)
+	return body, err //nolint:wrapcheck // nobody is told
+}
+
+func idsOf(keys []story.Key) []uuid.UUID {
+	var room [4]uuid.UUID
+	ids := room[:0]
+	for _, key := range keys {
+		ids = append(ids, key.ID)
+	}
+	return ids
+}
+
 // watcher notes the status of an answer, and the beginning of its body.
 type watcher struct {
 	http.ResponseWriter
 
 	status int // 0 until something is answered
-	head   bytes.Buffer
+	head   [headLength]byte
+	headed int
 	faults []string
 }
 
@@ -75,9 +99,7 @@ func (w *watcher) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	if room := headLength - w.head.Len(); room > 0 {
-		w.head.Write(b[:min(room, len(b))])
-	}
+	w.headed += copy(w.head[w.headed:], b)
 	return w.ResponseWriter.Write(b) //nolint:wrapcheck // the server's own writer
 }
 
@@ -95,7 +117,7 @@ func (w *watcher) finish() {
 }
 
 // touched are the story keys of a request: the instance or the dialog that it names.
-func touched(r *http.Request, body, answer []byte) []string {
+func touched(r *http.Request, body, answer []byte) []story.Key {
 	path := r.URL.Path
 	for _, prefix := range [...]string{storage.Prefix + "/instances/", storage.Prefix + "/sbl/instances/"} {
 		if rest, ok := strings.CutPrefix(path, prefix); ok {
@@ -111,7 +133,7 @@ func touched(r *http.Request, body, answer []byte) []string {
 	case r.Method == http.MethodPost:
 		return createdKeys(body, answer)
 	}
-	var keys []string
+	var keys []story.Key
 	for _, label := range r.URL.Query()["serviceOwnerLabels"] {
 		if key, ok := strings.CutPrefix(label, "urn:altinn:integration:storage:"); ok {
 			keys = append(keys, keysOf(itemKey, strings.Split(key, "/")...)...)
@@ -121,24 +143,26 @@ func touched(r *http.Request, body, answer []byte) []string {
 }
 
 // keysOf is the key of the first text that is a uuid.
-func keysOf(key func(uuid.UUID) string, texts ...string) []string {
+func keysOf(key func(uuid.UUID) story.Key, texts ...string) []story.Key {
 	for _, text := range texts {
 		if id, err := uuid.Parse(text); err == nil {
-			return []string{key(id)}
+			return []story.Key{key(id)}
 		}
 	}
 	return nil
 }
 
 // createdKeys are the dialog's id as it was answered, or as it was asked for when nothing was made.
-func createdKeys(body, answer []byte) []string {
-	var id string
-	if json.Unmarshal(answer, &id) != nil {
-		var asked struct {
-			ID string `json:"id"`
+func createdKeys(body, answer []byte) []story.Key {
+	const quoted = 38
+	if len(answer) == quoted && answer[0] == '"' {
+		if id, err := uuid.ParseBytes(answer[1 : quoted-1]); err == nil {
+			return []story.Key{dialogKey(id)}
 		}
-		_ = json.Unmarshal(body, &asked) // a body that cannot be read names nobody
-		id = asked.ID
 	}
-	return keysOf(dialogKey, id)
+	var asked struct {
+		ID string `json:"id"`
+	}
+	_ = json.Unmarshal(body, &asked) // a body that cannot be read names nobody
+	return keysOf(dialogKey, asked.ID)
 }

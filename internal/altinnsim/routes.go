@@ -10,11 +10,16 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/altinnsim/answer"
+	"github.com/altinn/dialogsync/internal/altinnsim/authentication"
+	"github.com/altinn/dialogsync/internal/altinnsim/correspondence"
 	"github.com/altinn/dialogsync/internal/altinnsim/diff"
-	"github.com/altinn/dialogsync/internal/altinnsim/faults"
+	"github.com/altinn/dialogsync/internal/altinnsim/events"
+	"github.com/altinn/dialogsync/internal/altinnsim/maskinporten"
 	"github.com/altinn/dialogsync/internal/altinnsim/orgs"
 	"github.com/altinn/dialogsync/internal/altinnsim/register"
+	"github.com/altinn/dialogsync/internal/altinnsim/servicebus"
 	"github.com/altinn/dialogsync/internal/altinnsim/storage"
 	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
@@ -29,6 +34,12 @@ func (s *Sim) routes() http.Handler {
 	mount(ServiceRegister, register.Prefix+"/", s.Register)
 	mount(ServiceOrgs, orgs.Path, s.Orgs)
 	mount(ServiceDialogporten, "/api/v1/", s.Dialogporten)
+	mount(ServiceCorrespondence, correspondence.Prefix+"/", s.Correspondence)
+	mount(ServiceAltinn2, altinn2.Prefix+"/", s.Altinn2)
+	mount(ServiceBridge, altinn2.BridgePrefix+"/", s.Altinn2.Bridge)
+	mount(ServiceMaskinporten, maskinporten.Prefix+"/", s.Maskinporten)
+	mount(ServiceAuthentication, authentication.Prefix+"/", s.Authentication)
+	mount(ServiceEvents, events.Prefix+"/", s.Events)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		answer.JSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	})
@@ -57,6 +68,8 @@ func (s *Sim) control(mux *http.ServeMux) {
 	endpoint("GET /_sim/clock", func(*http.Request) (any, error) {
 		return map[string]any{"now": s.Now(), "frozen": s.frozen.Load() != nil}, nil
 	})
+	mux.Handle(servicebus.ControlPath, s.bus.control)
+	mux.Handle(servicebus.ControlPath+"/", s.bus.control)
 	endpoint("PUT /_sim/dialogs", s.putDialogs)
 	endpoint("PUT /_sim/storage", s.putStorage)
 	endpoint("PUT /_sim/parties", s.putParties)
@@ -64,19 +77,41 @@ func (s *Sim) control(mux *http.ServeMux) {
 	endpoint("PUT /_sim/resources", s.putResources)
 	endpoint("POST /_sim/generate", s.postGenerate)
 	endpoint("PUT /_sim/faults", s.putFaults)
+	endpoint("PUT /_sim/faults/{name}", s.putFault)
+	endpoint("DELETE /_sim/faults/{name}", s.deleteFault)
+	endpoint("PUT /_sim/withheld", s.putWithheld)
 	endpoint("GET /_sim/faults", func(*http.Request) (any, error) { return s.Faults.Rules(), nil })
+	endpoint("PUT /_sim/clients", s.putClients)
+	endpoint("GET /_sim/clients", func(*http.Request) (any, error) { return s.Maskinporten.Clients(), nil })
+	endpoint("PUT /_sim/tokens", s.putTokens)
+	endpoint("DELETE /_sim/tokens", s.deleteTokens)
+	endpoint("PUT /_sim/events", s.putEvents)
+	endpoint("GET /_sim/events", s.getEvents)
+	endpoint("PUT /_sim/parties/late", s.putLateParties)
+	endpoint("GET /_sim/outbox", func(*http.Request) (any, error) { return s.outboxReport(), nil })
+	endpoint("PUT /_sim/outbox", s.putOutbox)
+	endpoint("POST /_sim/outbox/flush", s.flushOutbox)
+	endpoint("GET /_sim/live", func(*http.Request) (any, error) { return s.liveReport(), nil })
+	endpoint("PUT /_sim/live", s.putLive)
+	endpoint("GET /_sim/forms", s.getForms)
+	endpoint("POST /_sim/forms", s.postForm)
+	endpoint("POST /_sim/forms/{guid}/complete", s.completeForm)
+	endpoint("DELETE /_sim/forms/{guid}", s.deleteForm)
+	endpoint("POST /_sim/changes", s.postChange)
 	endpoint("GET /_sim/dialogs/{id}", s.getDialog)
 	endpoint("GET /_sim/items/{key...}", s.getItem)
-	endpoint("GET /_sim/stats", func(*http.Request) (any, error) { return s.stats(), nil })
+	endpoint("GET /_sim/stats", s.stats)
 	endpoint("GET /_sim/diff", s.getDiff)
-	for _, name := range [...]string{"messages", "correspondences"} {
-		mux.HandleFunc("PUT /_sim/"+name, func(w http.ResponseWriter, _ *http.Request) {
-			answer.WriteProblem(w, answer.Problem{
-				Status: http.StatusNotImplemented,
-				Detail: "This simulator has no " + name + ": it serves Storage, Register, the list of service owners and Dialogporten.",
-			})
-		})
-	}
+	endpoint("PUT /_sim/messages", s.putMessages)
+	endpoint("PUT /_sim/messages/live", s.putLiveMessages)
+	endpoint("GET /_sim/messages/live", func(*http.Request) (any, error) { return s.Altinn2.Live.Report(), nil })
+	endpoint("POST /_sim/messages/{id}/changes", s.changeMessage)
+	endpoint("GET /_sim/callbacks", func(*http.Request) (any, error) { return s.Altinn2.Bridge.CallBacks(), nil })
+	endpoint("PUT /_sim/correspondences", s.putCorrespondences)
+	endpoint("POST /_sim/correspondences/{id}/acts", s.actOnCorrespondence)
+	endpoint("POST /_sim/jobs/run", func(*http.Request) (any, error) {
+		return map[string]int{"started": s.Correspondence.RunScheduled()}, nil
+	})
 }
 
 // nothing is the result of an endpoint that answers 204.
@@ -200,6 +235,21 @@ func (s *Sim) putParties(r *http.Request) (any, error) {
 	return nothing{}, nil
 }
 
+// putLateParties makes parties unknown to Register until a time, or until they are put or revealed when there is none.
+func (s *Sim) putLateParties(r *http.Request) (any, error) {
+	var in []struct {
+		PartyID int32     `json:"partyId"`
+		From    time.Time `json:"from"`
+	}
+	if err := readBody(r, &in); err != nil {
+		return nil, err
+	}
+	for _, late := range in {
+		s.Register.WithholdUntil(late.PartyID, late.From)
+	}
+	return nothing{}, nil
+}
+
 func (s *Sim) putResources(r *http.Request) (any, error) {
 	var in []world.Resource
 	if err := readBody(r, &in); err != nil {
@@ -212,6 +262,9 @@ func (s *Sim) putResources(r *http.Request) (any, error) {
 func (s *Sim) postGenerate(r *http.Request) (any, error) {
 	options := DefaultOptions()
 	options.Seed = s.options.Seed
+	messages := altinn2.DefaultOptions()
+	messages.Seed = s.options.Seed
+	options.Messages = &messages
 	if err := readBody(r, &options); err != nil {
 		return nil, err
 	}
@@ -222,22 +275,12 @@ func (s *Sim) postGenerate(r *http.Request) (any, error) {
 	return totals, nil
 }
 
-func (s *Sim) putFaults(r *http.Request) (any, error) {
-	var rules []faults.Rule
-	if err := readBody(r, &rules); err != nil {
-		return nil, err
-	}
-	if err := s.Faults.Set(rules); err != nil {
-		return nil, badInput(err)
-	}
-	return nothing{}, nil
-}
-
 // sight is what the simulator shows of an item or a dialog.
 type sight struct {
 	State    json.RawMessage   `json:"state"`
 	Events   []json.RawMessage `json:"events,omitempty"`
 	Dialog   json.RawMessage   `json:"dialog,omitempty"`
+	Counts   map[string]int    `json:"counts"` // of requests, by method and endpoint
 	Requests any               `json:"requests"`
 }
 
@@ -253,10 +296,13 @@ func (s *Sim) getDialog(r *http.Request) (any, error) {
 	if !ok && len(requests) == 0 {
 		return nil, controlError{status: http.StatusNotFound, err: errNotFound}
 	}
-	return sight{State: state, Requests: requests}, nil
+	return sight{State: state, Counts: s.Requests.Item(id), Requests: requests}, nil
 }
 
 func (s *Sim) getItem(r *http.Request) (any, error) {
+	if id, ok := messageNumber(r.PathValue("key")); ok {
+		return s.getMessage(id)
+	}
 	guid, err := guidOf(r.PathValue("key"))
 	if err != nil {
 		return nil, controlError{status: http.StatusNotFound, err: errNotFound}
@@ -266,7 +312,7 @@ func (s *Sim) getItem(r *http.Request) (any, error) {
 	if !ok && len(requests) == 0 {
 		return nil, controlError{status: http.StatusNotFound, err: errNotFound}
 	}
-	out := sight{State: state, Requests: requests}
+	out := sight{State: state, Counts: s.countsOf(guid), Requests: requests}
 	for _, event := range s.Storage.Events(guid) {
 		out.Events = append(out.Events, event.JSON)
 	}
@@ -277,12 +323,18 @@ func (s *Sim) getItem(r *http.Request) (any, error) {
 }
 
 // stats is what GET /_sim/stats answers.
-func (s *Sim) stats() any {
+func (s *Sim) stats(r *http.Request) (any, error) {
+	items, err := s.itemStats(r)
+	if err != nil {
+		return nil, err
+	}
 	alive, deleted := s.Dialogporten.Count()
 	return map[string]any{
 		"now": s.Now(), "traffic": s.Requests.Summary(), "instances": s.Storage.Len(), "instancesByOrg": s.Storage.LenByOrg(),
 		"dialogs": alive, "deletedDialogs": deleted, "resources": s.Orgs.Resources(), "faults": s.Faults.Rules(),
-	}
+		"items":  items,
+		"events": s.Events.Counts(), "correspondence": s.messageStats(),
+	}, nil
 }
 
 func (s *Sim) getDiff(r *http.Request) (any, error) {

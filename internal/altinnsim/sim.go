@@ -5,19 +5,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/altinnsim/auth"
+	"github.com/altinn/dialogsync/internal/altinnsim/authentication"
+	"github.com/altinn/dialogsync/internal/altinnsim/correspondence"
 	"github.com/altinn/dialogsync/internal/altinnsim/dialogporten"
 	"github.com/altinn/dialogsync/internal/altinnsim/diff"
+	"github.com/altinn/dialogsync/internal/altinnsim/events"
 	"github.com/altinn/dialogsync/internal/altinnsim/faults"
 	"github.com/altinn/dialogsync/internal/altinnsim/generator"
+	"github.com/altinn/dialogsync/internal/altinnsim/live"
+	"github.com/altinn/dialogsync/internal/altinnsim/maskinporten"
 	"github.com/altinn/dialogsync/internal/altinnsim/orgs"
+	"github.com/altinn/dialogsync/internal/altinnsim/outbox"
 	"github.com/altinn/dialogsync/internal/altinnsim/register"
+	"github.com/altinn/dialogsync/internal/altinnsim/servicebus"
 	"github.com/altinn/dialogsync/internal/altinnsim/storage"
 	"github.com/altinn/dialogsync/internal/altinnsim/story"
 	"github.com/altinn/dialogsync/internal/altinnsim/traffic"
@@ -30,6 +39,12 @@ const (
 	ServiceRegister     = "register"
 	ServiceOrgs         = "orgs"
 	ServiceDialogporten = "dialogporten"
+
+	ServiceMaskinporten   = "maskinporten"
+	ServiceAuthentication = "authentication"
+	ServiceEvents         = "events"
+	ServiceCorrespondence = "correspondence"
+	ServiceAltinn2        = "altinn2"
 )
 
 // GenerateOptions say what is generated. Start from generator defaults (DefaultOptions): a zero share means none.
@@ -55,6 +70,22 @@ type Options struct {
 	Now func() time.Time
 	// Faults are the rules that hold from the start.
 	Faults []faults.Rule
+	// Tokens set Maskinporten and the exchange up.
+	Tokens TokenOptions
+	// Pauses are what Correspondence waits before it repeats an HTTP call. Default: as the real one, together 0.7 seconds.
+	Pauses []time.Duration
+	// Events are how Altinn Events treats events from the start.
+	Events events.Settings
+	// Outbox is how changes leave Storage from the start. Nil: outbox.Defaults, which are the real service's.
+	Outbox *outbox.Settings
+	// Buses get every sync command that the outbox sends.
+	Buses []outbox.Bus
+	// ServiceBus are the queues, and the key, of the service bus. It is empty and out of reach until ListenServiceBus.
+	ServiceBus servicebus.Options
+	// SyncCommandURL is a consumer's syncDialog route, which every sync command is posted to until it is taken. "" none.
+	SyncCommandURL string
+	// SyncCommandToken is the bearer token that goes with them. "" none.
+	SyncCommandToken string
 }
 
 // Sim is a simulated platform. It is safe for concurrent use.
@@ -67,6 +98,22 @@ type Sim struct {
 	Orgs *orgs.Service
 	// Dialogporten holds the dialogs.
 	Dialogporten *dialogporten.Service
+	// Maskinporten grants access tokens.
+	Maskinporten *maskinporten.Service
+	// Authentication exchanges them for Altinn tokens.
+	Authentication *authentication.Service
+	// Events takes app events and pushes them to subscribers.
+	Events *events.Service
+	// Outbox sends sync commands of what changes in Storage.
+	Outbox *outbox.Box
+	// ServiceBus holds the queues that AMQP clients connect to.
+	ServiceBus *servicebus.Broker
+	// Live makes things happen, when it is told to.
+	Live *live.Driver
+	// Correspondence holds the items of messages.
+	Correspondence *correspondence.Service
+	// Altinn2 exports messages. Tests change them directly.
+	Altinn2 *altinn2.Service
 	// Faults holds the fault rules.
 	Faults *faults.Injector
 	// Requests counts requests.
@@ -76,6 +123,14 @@ type Sim struct {
 	book    *story.Book
 	frozen  atomic.Pointer[time.Time]
 	handler http.Handler
+	// outgoing serves what Correspondence asks of the other services.
+	outgoing http.Handler
+	// closers end what runs in the background and wait for it. They are set by New.
+	closers []func()
+
+	forwarder *outbox.Forwarder // nil: nobody is posted to
+	arrivals  arrivals
+	bus       busDoor
 }
 
 // New makes an empty simulator.
@@ -96,22 +151,44 @@ func New(options Options) (*Sim, error) {
 		options: options, book: story.New(options.Record), Requests: traffic.New(), Faults: faults.New(options.Seed),
 		Orgs: orgs.New(),
 	}
-	reader := auth.Reader{Mode: options.Auth, Now: s.Now}
-	s.Register = register.New(register.Config{Caller: reader.Caller})
+	if err := s.setUpTokens(); err != nil {
+		return nil, fmt.Errorf("set up the simulator: %w", err)
+	}
+	if err := s.setUpOutbox(); err != nil {
+		return nil, fmt.Errorf("set up the simulator: %w", err)
+	}
+	if err := s.setUpServiceBus(); err != nil {
+		return nil, fmt.Errorf("set up the simulator: %w", err)
+	}
+	s.Register = register.New(register.Config{Now: s.clock(ServiceRegister), Caller: s.reader(ServiceRegister).Caller})
 	s.Storage = storage.New(storage.Config{
-		Now: s.Now, Host: options.Host, Caller: reader.Caller, PartyOf: s.partyOf,
-		UserOf: generator.ActorOf,
+		Now: s.clock(ServiceStorage), Hidden: s.hidden, Host: options.Host, Caller: s.reader(ServiceStorage).Caller, PartyOf: s.partyOf,
+		UserOf: generator.ActorOf, NumberOf: s.numberOf, Announce: s.Outbox.Put,
 	})
 	s.Dialogporten = dialogporten.New(dialogporten.Config{
-		Now: s.Now, Resources: registry{s.Orgs}, Names: s.Register,
-		Caller: dialogportenCaller(reader), HashBodies: options.Compact,
+		Now: s.clock(ServiceDialogporten), Resources: registry{s.Orgs}, Names: s.Register,
+		Caller: dialogportenCaller(s.dialogportenReader()), HashBodies: options.Compact,
 		Overlap: func(r *http.Request, _ uuid.UUID) bool { return s.Faults.Overlap(r) },
 	})
+	if err := s.setUpEvents(); err != nil {
+		return nil, fmt.Errorf("set up the simulator: %w", err)
+	}
+	s.setUpLive()
+	// The routes tell which services there are, which the fault rules are checked against.
+	s.setUpMessages()
+	s.handler = s.routes()
+	s.outgoing = s.routeOutgoing()
 	if err := s.Faults.Set(options.Faults); err != nil {
 		return nil, fmt.Errorf("set up the simulator: %w", err)
 	}
-	s.handler = s.routes()
 	return s, nil
+}
+
+// Close ends whatever runs in the background, and waits until it has ended.
+func (s *Sim) Close() {
+	for _, end := range slices.Backward(s.closers) {
+		end()
+	}
 }
 
 // Handler serves all services and the endpoints under /_sim/.
@@ -137,12 +214,22 @@ func (s *Sim) Freeze(t time.Time) {
 
 // Reset empties everything, takes faults off and lets the clock go on.
 func (s *Sim) Reset() {
+	s.Live.Reset()
+	s.resetOutbox()
+	s.ServiceBus.Reset()
+	s.arrivals.reset()
 	s.Freeze(time.Time{})
 	_ = s.Faults.Set(nil) // no rules are always right
+	s.Correspondence.Reset()
+	s.Altinn2.Reset()
 	s.Storage.Reset()
 	s.Register.Reset()
 	s.Orgs.Reset()
 	s.Dialogporten.Reset()
+	s.Maskinporten.Reset()
+	s.Authentication.Reset()
+	s.Events.Reset()
+	s.putOperators()
 	s.book.Reset()
 	s.Requests.Reset()
 }
@@ -155,22 +242,34 @@ func (s *Sim) Generate(options GenerateOptions) (generator.Totals, error) {
 	if err != nil {
 		return totals, fmt.Errorf("set up the generator: %w", err)
 	}
-	s.Orgs.Put(g.Organisations()...)
-	s.Orgs.PutResources(g.Resources()...)
-	for _, raw := range g.Applications() {
-		if err := s.Storage.PutApplication(raw); err != nil {
-			return totals, fmt.Errorf("put application: %w", err)
-		}
-	}
-	for _, raw := range g.Texts() {
-		if err := s.Storage.PutTexts(raw); err != nil {
-			return totals, fmt.Errorf("put texts: %w", err)
-		}
+	if err := s.install(g); err != nil {
+		return totals, err
 	}
 	if err := s.Storage.Load(g, g.Rows(&totals)); err != nil {
 		return totals, fmt.Errorf("load instances: %w", err)
 	}
+	s.arrivals.remember(options)
+	if totals.Messages, err = s.generateMessages(options); err != nil {
+		return totals, err
+	}
 	return totals, nil
+}
+
+// install registers a generator's service owners, apps and texts.
+func (s *Sim) install(g *generator.Generator) error {
+	s.Orgs.Put(g.Organisations()...)
+	s.Orgs.PutResources(g.Resources()...)
+	for _, raw := range g.Applications() {
+		if err := s.Storage.PutApplication(raw); err != nil {
+			return fmt.Errorf("put application: %w", err)
+		}
+	}
+	for _, raw := range g.Texts() {
+		if err := s.Storage.PutTexts(raw); err != nil {
+			return fmt.Errorf("put texts: %w", err)
+		}
+	}
+	return nil
 }
 
 // Diff compares all instances with all dialogs.
@@ -182,12 +281,18 @@ func (s *Sim) DiffIn(ctx context.Context, scope diff.Scope) (diff.Report, error)
 	if err != nil {
 		return report, fmt.Errorf("diff: %w", err)
 	}
+	if report.Messages, err = diff.Messages(ctx, scope, s.Now(), s.Altinn2, s.Correspondence, s.Register, s.Dialogporten); err != nil {
+		return report, fmt.Errorf("diff: %w", err)
+	}
 	return report, nil
 }
 
 // Story is every request that touched an item or a dialog, in order. The key is {partyId}/{guid}, the instance's guid
-// alone, or a dialog id. An item's story includes that of its dialog.
+// alone, a message's Altinn 2 id, or a dialog id. An item's story includes that of its dialog.
 func (s *Sim) Story(key string) []story.Entry {
+	if id, ok := messageNumber(key); ok {
+		return s.messageStory(id)
+	}
 	_, text, slash := strings.Cut(key, "/")
 	if !slash {
 		text = key
@@ -196,7 +301,7 @@ func (s *Sim) Story(key string) []story.Entry {
 	if err != nil {
 		return []story.Entry{}
 	}
-	keys := []string{itemKey(id), dialogKey(id)}
+	keys := []story.Key{itemKey(id), dialogKey(id)}
 	if dialog, ok := s.dialogOf(id); ok {
 		keys = append(keys, dialogKey(dialog))
 	}
@@ -207,7 +312,8 @@ func (s *Sim) Story(key string) []story.Entry {
 func (s *Sim) dialogOf(guid uuid.UUID) (uuid.UUID, bool) {
 	row, appID, ok := s.Storage.Row(guid)
 	if !ok {
-		return uuid.Nil, false
+		removal, ok := s.Storage.Removed(guid)
+		return storage.DialogID(guid, removal.Created), ok
 	}
 	if s.Storage.Settings(appID).EnableUserSuppliedDialogID {
 		var instance struct {
@@ -236,6 +342,9 @@ type registry struct{ orgs *orgs.Service }
 
 func (r registry) Resource(id string) (dialogporten.Resource, bool) {
 	found, ok := r.orgs.Resource(id)
+	if !ok {
+		return messageResource(id)
+	}
 	return dialogporten.Resource{ID: found.ID, OrgNumber: found.OrgNumber, Org: found.Org, Type: found.Type}, ok
 }
 
@@ -247,7 +356,6 @@ func dialogportenCaller(reader auth.Reader) func(*http.Request) (dialogporten.Ca
 	if reader.Mode == auth.Off {
 		return nil
 	}
-	reader.Skew = dialogportenSkew
 	return func(r *http.Request) (dialogporten.Caller, error) {
 		c, err := reader.Caller(r)
 		if err != nil {

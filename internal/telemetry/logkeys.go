@@ -48,6 +48,8 @@ const (
 	LogKeyFrom = "from"
 	// LogKeyGaps counts items that the source has and the ledger lacks.
 	LogKeyGaps = "gaps"
+	// LogKeyIntake is the way that an event came in by.
+	LogKeyIntake = "intake"
 	// LogKeyItem is an item's key.
 	LogKeyItem = "item"
 	// LogKeyJobID is River's number of a job.
@@ -84,6 +86,8 @@ const (
 	LogKeyRate = "rate_per_s"
 	// LogKeyRateLimit is the items a second that are allowed.
 	LogKeyRateLimit = "rate_limit_per_s"
+	// LogKeyReach is a way of polling a source: catch-up, batch, days.
+	LogKeyReach = "reach"
 	// LogKeyReason is a stable code or an operator's words.
 	LogKeyReason = "reason"
 	// LogKeyRestored counts restored dialogs.

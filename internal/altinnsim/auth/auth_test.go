@@ -1,12 +1,16 @@
 package auth_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/lestrrat-go/jwx/v3/jwa"
+	"github.com/lestrrat-go/jwx/v3/jws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -65,8 +69,71 @@ func TestOff(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, c.Has("anything"))
 	assert.NotEmpty(t, c.Org)
-	for text, ok := range map[string]bool{"off": true, "decode": true, "verify": false, "": false} {
+	for text, ok := range map[string]bool{"off": true, "decode": true, "verify": true, "": false} {
 		_, err := auth.ParseMode(text)
 		assert.Equal(t, ok, err == nil, text)
 	}
+}
+
+func TestVerify(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_700_000_000, 0)
+	maskinporten, altinn, stranger := auth.NewSigner("maskinporten"), auth.NewSigner("altinn"), auth.NewSigner("altinn")
+	sign := func(signer *auth.Signer, claims map[string]any) string {
+		t.Helper()
+		token, err := signer.Sign(claims)
+		require.NoError(t, err)
+		return token
+	}
+	read := func(token string, skew time.Duration, takes ...*auth.Signer) (auth.Caller, error) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+		r.Header.Set("Authorization", "Bearer "+token)
+		return auth.Reader{Mode: auth.Verify, Now: func() time.Time { return now }, Skew: skew, Takes: takes}.Caller(r)
+	}
+	claims := map[string]any{"exp": 1_700_000_060, "scope": "a b", "consumer": map[string]string{"ID": "0192:310702641"}}
+	direct, exchanged := sign(maskinporten, claims), sign(altinn, claims)
+
+	c, err := read(exchanged, 0, altinn)
+	require.NoError(t, err)
+	assert.Equal(t, "altinn", c.Issuer)
+	assert.Equal(t, "310702641", c.OrgNumber)
+	assert.Equal(t, []string{"a", "b"}, c.Scopes)
+	c, err = read(direct, 0, altinn, maskinporten)
+	require.NoError(t, err)
+	assert.Equal(t, "maskinporten", c.Issuer)
+
+	tampered := []byte(exchanged)
+	tampered[len(tampered)/2] ^= 1
+	message, err := jws.Parse([]byte(exchanged))
+	require.NoError(t, err)
+	keyID, _ := message.Signatures()[0].ProtectedHeaders().KeyID()
+	encode := base64.RawURLEncoding.EncodeToString
+	unsigned := encode([]byte(`{"alg":"none","kid":"`+keyID+`"}`)) + "." + encode([]byte(`{"exp":1700000060}`)) + "."
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	headers := jws.NewHeaders()
+	require.NoError(t, headers.Set(jws.KeyIDKey, keyID))
+	forged, err := jws.Sign([]byte(`{"exp":1700000060}`), jws.WithKey(jwa.RS256(), key, jws.WithProtectedHeaders(headers)))
+	require.NoError(t, err)
+	for name, bad := range map[string]string{
+		"another's": direct, "a stranger's": sign(stranger, claims), "tampered": string(tampered), "rubbish": "a.b.c", "unsigned": unsigned, "forged": string(forged),
+	} {
+		_, err := read(bad, 0, altinn)
+		require.ErrorIs(t, err, auth.ErrInvalidToken, name)
+	}
+	_, err = read(exchanged, 0)
+	require.ErrorIs(t, err, auth.ErrInvalidToken, "nothing is taken")
+
+	now = time.Unix(1_700_000_060, 0)
+	_, err = read(exchanged, 0, altinn)
+	require.ErrorIs(t, err, auth.ErrInvalidToken, "no skew")
+	_, err = read(exchanged, 2*time.Second, altinn)
+	require.NoError(t, err, "within the skew")
+	altinn.Revoke()
+	_, err = read(exchanged, 2*time.Second, altinn)
+	require.ErrorIs(t, err, auth.ErrInvalidToken, "revoked")
+	_, err = read(sign(altinn, claims), 2*time.Second, altinn)
+	require.NoError(t, err, "signed after that")
+	_, err = read(sign(altinn, map[string]any{"scope": "a"}), 0, altinn)
+	require.ErrorIs(t, err, auth.ErrInvalidToken, "without exp")
 }

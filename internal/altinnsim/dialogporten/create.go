@@ -11,17 +11,19 @@ import (
 
 // createDialog is POST dialogs, in the order of Chapter 6.
 func (c *call) createDialog() *problem {
-	body := newDialogBody()
-	if p := c.bind(func(b *binder) { b.dialogCreation(body) }); p != nil {
+	w := c.workspaces.get()
+	defer c.workspaces.put(w)
+	w.begin(c)
+	body := &w.body
+	if p := bindBy(&w.binder, func(b *binder) { b.dialogCreation(body) }); p != nil {
 		return p
 	}
 	if !body.serviceResource.given {
 		return serverError() // Chapter 6: a step before validation falls over it
 	}
-	r := c.newRules()
-	r.dialogCreation(body, c.admin)
-	if r.any() {
-		return invalid(r.faults)
+	w.rules.dialogCreation(body, c.admin)
+	if w.rules.any() {
+		return invalid(w.rules.faults)
 	}
 	if tooLongForStorage(body) {
 		return serverError()

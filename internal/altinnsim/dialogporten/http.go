@@ -312,8 +312,9 @@ func (c *call) readBody() *problem {
 }
 
 // bind reads the body; a body null is refused as an empty dto.
-func (c *call) bind(read func(*binder)) *problem {
-	b := newBinder(c.body)
+func (c *call) bind(read func(*binder)) *problem { return bindBy(newBinder(c.body), read) }
+
+func bindBy(b *binder, read func(*binder)) *problem {
 	isNull := false
 	fault := b.bind(func() {
 		if isNull = b.null(); !isNull {

@@ -45,6 +45,9 @@ func (c *call) addLabel() *problem {
 		if r := labelRules(state.labels, value, label); r.any() {
 			return nil, invalid(r.faults)
 		}
+		if p := c.overlapped(); p != nil {
+			return nil, p
+		}
 		next := state.clone()
 		next.labels = append(slices.Clone(state.labels), label)
 		slices.Sort(next.labels)
@@ -86,6 +89,9 @@ func (c *call) removeLabel() *problem {
 		}
 		if c.mismatch(state.contextRevision) {
 			return nil, preconditionFailed()
+		}
+		if p := c.overlapped(); p != nil {
+			return nil, p
 		}
 		next := state.clone()
 		next.labels = slices.DeleteFunc(slices.Clone(state.labels), func(other string) bool { return other == label })

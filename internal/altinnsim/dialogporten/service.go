@@ -2,6 +2,7 @@ package dialogporten
 
 import (
 	"encoding/json"
+	"hash/maphash"
 	"net/http"
 	"strings"
 	"time"
@@ -65,6 +66,9 @@ type Service struct {
 	store   *store
 	mint    idMint
 	buffers buffers
+
+	workspaces workspaces
+	seed       maphash.Seed // of digests, which are compared within this process alone
 }
 
 // New makes an empty Service.
@@ -78,7 +82,7 @@ func New(config Config) *Service {
 	if config.Names == nil {
 		config.Names = anyName{}
 	}
-	return &Service{config: config, store: newStore()}
+	return &Service{config: config, store: newStore(), seed: maphash.MakeSeed()}
 }
 
 func (s *Service) now() instant { return instantOf(s.config.Now()) }

@@ -1,7 +1,7 @@
 package dialogporten
 
 import (
-	"hash/fnv"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -94,9 +94,10 @@ func (s *snapshot) aggregate() *aggregate {
 type keeping struct {
 	*buffers
 	hash bool
+	seed maphash.Seed
 }
 
-func (s *Service) keeping() keeping { return keeping{&s.buffers, s.config.HashBodies} }
+func (s *Service) keeping() keeping { return keeping{&s.buffers, s.config.HashBodies, s.seed} }
 
 // keep sets what is below the dialog's own members.
 func (s *snapshot) keep(a *aggregate, how keeping) {
@@ -286,9 +287,9 @@ func childIDs(a *aggregate) []uuid.UUID {
 func (k keeping) digest(a *aggregate) uint64 {
 	buffer := k.get()
 	defer k.put(buffer)
-	sum := fnv.New64a()
-	_, _ = sum.Write(appendReplaceable(buffer.AvailableBuffer(), a))
-	return sum.Sum64()
+	written := appendReplaceable(buffer.AvailableBuffer(), a)
+	_, _ = buffer.Write(written) // what it has grown to is kept
+	return maphash.Bytes(k.seed, written)
 }
 
 // appendReplaceable writes what PUT replaces.

@@ -152,6 +152,12 @@ func (c *call) setSystemLabels() *problem {
 		if c.mismatch(state.userRevision) {
 			return nil, preconditionFailed()
 		}
+		if p := c.unnamedActor(change.performedBy); p != nil {
+			return nil, p
+		}
+		if p := c.overlapped(); p != nil {
+			return nil, p
+		}
 		return state.changeLabels(&change), nil
 	})
 	if p != nil {
@@ -159,6 +165,13 @@ func (c *call) setSystemLabels() *problem {
 	}
 	c.revised(http.StatusNoContent, next.userRevision)
 	return nil
+}
+
+// unnamedActor refuses an actor whom the party register does not know (Chapter 7, Actor).
+func (c *call) unnamedActor(a actor) *problem {
+	n := &normalizer{service: c.Service, now: c.now}
+	n.actor(&a)
+	return n.problem()
 }
 
 func inaccessible(ids []uuid.UUID) *problem {
@@ -221,6 +234,12 @@ func (c *call) bulk(change *labelChange, endUser string) *problem {
 		if target.revision.given && held[i].state.Load().userRevision != target.revision.id {
 			return preconditionFailed()
 		}
+	}
+	if p := c.unnamedActor(change.performedBy); p != nil {
+		return p
+	}
+	if p := c.overlapped(); p != nil {
+		return p
 	}
 	for _, found := range held {
 		if next := found.state.Load().changeLabels(change); next != nil {

@@ -63,8 +63,23 @@ func plainURL(text string) bool {
 		}
 	}
 	tail := rest[slash:]
-	return strings.IndexByte(tail, '%') < 0 && strings.IndexByte(tail, '\\') < 0 && !strings.Contains(tail, "/.") &&
+	return keepsEscapes(tail) && strings.IndexByte(tail, '\\') < 0 && !strings.Contains(tail, "/.") &&
 		tail[len(tail)-1] > ' '
+}
+
+// keepsEscapes is whether no percent-escape of a text is decoded for display, as far as is known without decoding more
+// than single bytes.
+func keepsEscapes(text string) bool {
+	for {
+		at := strings.IndexByte(text, '%')
+		if at < 0 {
+			return true
+		}
+		if c, ok := escapedByte(text, at); ok && (c >= utf8.RuneSelf || safeToUnescape(c)) {
+			return false
+		}
+		text = text[at+1:]
+	}
 }
 
 // cutScheme splits scheme:rest; a text without a scheme is a relative URI.

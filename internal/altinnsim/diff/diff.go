@@ -18,6 +18,7 @@ type Sources interface {
 	Each(now int64, yield func(storage.Item) bool)
 	Settings(appID string) storage.Settings
 	Row(guid uuid.UUID) (storage.Row, string, bool)
+	Removed(guid uuid.UUID) (storage.Removal, bool)
 }
 
 // Parties are who owns them.
@@ -206,16 +207,36 @@ func (c *comparison) orphans() {
 		if dialog.matched || c.scope.restricted() {
 			continue
 		}
-		key, guid, _ := labelledKey(labels[0])
-		_, _, known := c.sources.Row(guid)
-		switch {
-		case known:
-			c.tell(true, Orphan, key, id.String(), "a second dialog claims the instance, whose own has another id")
-		case dialog.DeletedAt != nil:
-			c.tell(true, Orphan, key, id.String(), "the instance is gone, and its dialog is deleted but not purged")
-		default:
-			c.tell(true, Orphan, key, id.String(), "the instance is gone, and its dialog is alive")
+		c.orphan(id, dialog, labels[0])
+	}
+}
+
+// orphan tells of a dialog whose instance is gone, or was never there. One whose instance went away without a word is
+// no difference: nothing that a consumer can ask would have told it.
+func (c *comparison) orphan(id uuid.UUID, dialog *seen, label string) {
+	key, guid, _ := labelledKey(label)
+	if _, _, known := c.sources.Row(guid); known {
+		c.tell(true, Orphan, key, id.String(), "a second dialog claims the instance, whose own has another id")
+		return
+	}
+	removal, remembered := c.sources.Removed(guid)
+	if remembered {
+		if settings := c.sources.Settings(removal.AppID); settings.DisableSync || settings.DisableDelete {
+			c.report.NotSynced++
+			return
 		}
+	}
+	state := "alive"
+	if dialog.DeletedAt != nil {
+		state = "deleted but not purged"
+	}
+	switch {
+	case remembered && !removal.Told:
+		c.report.Unknowable++
+	case removal.Replaced:
+		c.tell(true, Superseded, key, id.String(), "the form was migrated again under another guid, and the dialog of this one is "+state)
+	default:
+		c.tell(true, Orphan, key, id.String(), "the instance is gone, and its dialog is "+state)
 	}
 }
 

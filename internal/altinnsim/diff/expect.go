@@ -75,8 +75,11 @@ func expect(item storage.Item, settings storage.Settings, partyURN func(int32) s
 		return e
 	}
 	e.created = []time.Time{time.UnixMicro(row.Created)}
-	// A dialog that is to be visible later counts as created then (Dialogporten reference, chapter 12).
-	if visible, ok := storage.ParseTime(facts.VisibleAfter); ok && visible > row.Created {
+	// A dialog that is to be visible later counts as created then (Dialogporten reference, chapter 12). Apps cut that time
+	// to milliseconds, so that it lies just before an instance's creation: which is later than now if the clock that
+	// stamped it was fast.
+	const cut = 1000
+	if visible, ok := storage.ParseTime(facts.VisibleAfter); ok && visible > row.Created-cut {
 		e.created = append(e.created, time.UnixMicro(visible))
 	}
 	e.status = status(row, facts, settings)

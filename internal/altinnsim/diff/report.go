@@ -18,6 +18,7 @@ const (
 	WrongStatus Kind = "status"          // the dialog tells another state
 	WrongLabel  Kind = "label"           // the dialog does not have the instance's storage label, or others too
 	Orphan      Kind = "orphan"          // a dialog with a storage label, and no instance that it belongs to
+	Superseded  Kind = "superseded"      // the dialog of a form that was migrated again and has a new one
 )
 
 // Difference is one thing that is wrong.
@@ -30,21 +31,26 @@ type Difference struct {
 
 // Report is the outcome of a comparison.
 type Report struct {
-	Instances   int            `json:"instances"` // in scope
-	Dialogs     int            `json:"dialogs"`   // all, soft-deleted ones included
-	Foreign     int            `json:"foreign"`   // dialogs without a storage label, which belong to somebody else
-	Equal       int            `json:"equal"`     // instances with nothing to complain of
-	NotSynced   int            `json:"notSynced"` // instances that are to be left alone
-	NoParty     int            `json:"noParty"`   // instances whose party nobody knows: no dialog is right
-	Differing   int            `json:"differing"` // instances with something to complain of, and orphans
+	Instances   int            `json:"instances"`  // in scope
+	Dialogs     int            `json:"dialogs"`    // all, soft-deleted ones included
+	Foreign     int            `json:"foreign"`    // dialogs without a storage label, which belong to somebody else
+	Equal       int            `json:"equal"`      // instances with nothing to complain of
+	NotSynced   int            `json:"notSynced"`  // instances that are to be left alone
+	NoParty     int            `json:"noParty"`    // instances whose party nobody knows: no dialog is right
+	Unknowable  int            `json:"unknowable"` // dialogs of instances that went away without a word: no consumer can know
+	Differing   int            `json:"differing"`  // instances with something to complain of, and orphans
 	Counts      map[Kind]int   `json:"counts"`
 	Differences []Difference   `json:"differences"` // the first ones, in no particular order
 	States      map[string]int `json:"states"`      // instances by what is expected of their dialogs
 	TookMs      int64          `json:"tookMs"`
+	// Messages is the comparison of messages, nil when there are none.
+	Messages *MessageReport `json:"messages,omitempty"`
 }
 
 // Clean says whether nothing differs.
-func (r Report) Clean() bool { return r.Differing == 0 }
+func (r Report) Clean() bool {
+	return r.Differing == 0 && (r.Messages == nil || r.Messages.Differing == 0)
+}
 
 // Scope restricts a comparison. The zero value compares everything.
 type Scope struct {

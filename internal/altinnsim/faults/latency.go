@@ -6,11 +6,7 @@ import (
 )
 
 // latency waits before it goes on. A caller that hangs up is not waited for.
-func latency(r Rule, tail bool, next http.Handler) http.Handler {
-	wait := time.Duration(r.Latency)
-	if tail {
-		wait += time.Duration(r.Tail)
-	}
+func latency(wait time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()

@@ -8,7 +8,10 @@ func outage(r Rule) http.Handler {
 		return reset()
 	}
 	if r.Body == "" {
-		r.Body, r.ContentType = "<html><body><h1>Service Unavailable</h1></body></html>", "text/html"
+		r.Body, r.ContentType = gatewayPage, "text/html"
 	}
 	return status(r)
 }
+
+// gatewayPage is what stands in place of an answer.
+const gatewayPage = "<html><body><h1>Service Unavailable</h1></body></html>"

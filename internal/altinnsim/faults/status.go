@@ -10,7 +10,7 @@ import (
 // status answers with a status of the rule's choice.
 func status(r Rule) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		setRetryAfter(w, time.Duration(r.RetryAfter))
+		setRetryAfter(w, time.Duration(r.RetryAfter), r.RetryAsDate)
 		code := r.Status
 		if code == 0 {
 			code = http.StatusServiceUnavailable
@@ -28,8 +28,12 @@ func status(r Rule) http.Handler {
 	})
 }
 
-func setRetryAfter(w http.ResponseWriter, d time.Duration) {
-	if d > 0 {
+func setRetryAfter(w http.ResponseWriter, d time.Duration, asDate bool) {
+	switch {
+	case d <= 0:
+	case asDate:
+		w.Header().Set("Retry-After", time.Now().Add(d+time.Second-1).UTC().Format(http.TimeFormat))
+	default:
 		w.Header().Set("Retry-After", strconv.Itoa(int((d+time.Second-1)/time.Second)))
 	}
 }

@@ -10,8 +10,7 @@ import (
 // truncate promises the whole body, sends half of it and hangs up.
 func truncate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		whole := &kept{header: http.Header{}, status: http.StatusOK}
-		next.ServeHTTP(whole, r)
+		whole := keep(next, r)
 		maps.Copy(w.Header(), whole.header)
 		w.Header().Set("Content-Length", strconv.Itoa(whole.body.Len()))
 		w.WriteHeader(whole.status)

@@ -58,6 +58,8 @@ type app struct {
 	prevent int // days that archived instances are kept
 	period  bool
 	named   bool
+	// supplied apps choose their dialogs' ids themselves.
+	supplied bool
 }
 
 type subject struct{ nb, nn, en, slug string }
@@ -150,7 +152,11 @@ func (a *app) application() []byte {
 			"enabled": a.copies, "excludedDataTypes": nil, "excludedDataFields": nil,
 			"includeAttachments": false,
 		}
-		application["messageBoxConfig"] = object{"hideSettings": object{"hideAlways": a.hidden, "hideOnTask": nil}}
+		config := object{"hideSettings": object{"hideAlways": a.hidden, "hideOnTask": nil}}
+		if a.supplied {
+			config["syncAdapterSettings"] = object{"enableUserSuppliedDialogId": true}
+		}
+		application["messageBoxConfig"] = config
 	}
 	if a.prevent > 0 {
 		application["preventInstanceDeletionForDays"] = a.prevent

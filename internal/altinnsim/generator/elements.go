@@ -12,6 +12,7 @@ const (
 	idReceipt  uint64 = 1
 	idInternal uint64 = 2
 	idSpecial  uint64 = 3  // and onwards: elements without stored content
+	idSupplied uint64 = 15 // the dialog, of apps that choose its id
 	idFiles    uint64 = 20 // and onwards
 	idEvents   uint64 = 40 // and onwards
 )
@@ -161,7 +162,7 @@ func (w *writer) data(e element) {
 				})
 			})
 		}
-		w.text("fileScanResult", scanResult(e))
+		w.text("fileScanResult", w.scanResult(e))
 		w.time("created", e.created)
 		w.text("createdBy", e.by)
 		w.time("lastChanged", e.changed)
@@ -169,7 +170,10 @@ func (w *writer) data(e element) {
 	})
 }
 
-func scanResult(e element) string {
+func (l *life) scanResult(e element) string {
+	if l.odd {
+		return unheard
+	}
 	if e.kind == typeVedlegg {
 		return "Clean"
 	}

@@ -45,6 +45,9 @@ func New(options Options, now time.Time, host string, number func(appID string) 
 				a3 = append(a3, a)
 			}
 		}
+		if n := len(a3); n > 0 {
+			a3[n-1].supplied = options.SuppliedIDs
+		}
 		g.byOrg, g.a2, g.a1 = append(g.byOrg, a3), append(g.a2, a2), append(g.a1, a1)
 	}
 	return g, nil
@@ -93,7 +96,7 @@ func (g *Generator) Texts() [][]byte {
 func (g *Generator) Rows(totals *Totals) func(yield func(storage.Row) bool) {
 	totals.From, totals.To, totals.Applications = g.options.From, g.options.To, len(g.apps)
 	totals.ByOrg, totals.ByVersion = map[string]int{}, map[string]int{}
-	pool := uint64(max(10, (g.options.Instances+2)/3))
+	pool := g.options.pool()
 	return func(yield func(storage.Row) bool) {
 		g.cells(func(c cell) bool {
 			roll := dice{state: world.Mix(g.options.Seed<<20 ^ c.number)}

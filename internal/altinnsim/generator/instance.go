@@ -121,6 +121,9 @@ func (l *life) changer() string {
 	return strconv.FormatInt(l.user, 10)
 }
 
+// unheard is a value that an enumeration does not have.
+const unheard = "Uhoert"
+
 // process is where the instance stands (11.1).
 func (w *writer) process() {
 	w.time("started", w.row.Created)
@@ -186,6 +189,9 @@ func (w *writer) status() {
 	if row.Flags.Has(storage.Prefilled) && row.Settled == row.Created {
 		read = "Unread"
 	}
+	if w.odd {
+		read = unheard
+	}
 	w.text("readStatus", read)
 	if row.Stage == stageSubstatus {
 		w.object("substatus", func() {
@@ -242,6 +248,9 @@ func (l *life) ownValues(id storage.RowID) []storage.Value {
 			{Key: "A2ArchRef", Value: strconv.FormatInt(firstA2Reference+int64(id), 10)},
 			{Key: "A2ArchRefTs", Value: t[8:10] + "-" + t[5:7] + "-" + t[:4] + " " + t[11:19]},
 		}
+	}
+	if l.app.supplied {
+		return []storage.Value{{Key: storage.DialogIDKey, Value: storage.DialogID(l.id(idSupplied), l.row.Created).String()}}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ const (
 	purposeConfirmed
 	purposeDeleted
 	purposeStored
+	purposeOdd
 )
 
 // life is what happened to an instance, from which the instance and its events are written alike.
@@ -38,6 +39,7 @@ type life struct {
 	due       int64
 	visible   int64
 	system    bool // migrated: an end-user system acted
+	odd       bool // see Options.Odd
 }
 
 // file is an attachment.
@@ -57,6 +59,7 @@ func (g *Generator) life(row storage.Row) life {
 	roll := contentDice(row.GUID, purposeLife)
 	l := life{row: row, app: g.apps[row.Detail], user: g.UserOf(row.Party)}
 	l.owner, _ = g.population.ByID(row.Party) // a missing party is computed as well
+	l.odd = contentDice(row.GUID, purposeOdd).chance(g.options.Odd)
 	span := row.Settled - row.Created
 	l.after()
 	if row.Stage == stageMigrated {
@@ -133,6 +136,9 @@ func (l *life) filesOf(roll *dice, from, span, precision int64) {
 			name: name, kind: kind, content: content, size: 1 + roll.below(5_000_000),
 			created: from + span*(4-n)/4/precision*precision,
 		})
+		if l.odd {
+			l.files[len(l.files)-1].size = 0
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 )
 
 // Options say what is made. Shares lie between 0 and 1, and zero means none; Defaults gives a realistic mix.
@@ -30,10 +32,18 @@ type Options struct {
 	MissingParties float64 `json:"missingParties"` // share of instances whose owner Register does not know
 	Ties           float64 `json:"ties"`           // share of instances that take the last-changed time of another
 
+	// Odd is the share of instances with what nobody expects: values that their enumerations do not have, files of no
+	// bytes.
+	Odd float64 `json:"odd"`
+	// SuppliedIDs makes the last Altinn 3 app of each service owner choose its dialogs' ids itself.
+	SuppliedIDs bool `json:"suppliedIds"`
+
 	// PeakDays is how many days have eight times the volume of others.
 	PeakDays int `json:"peakDays"`
 	// FlatWeek makes all days alike; otherwise weekends have a fifth of a weekday.
 	FlatWeek bool `json:"flatWeek"`
+	// Messages are made besides the instances. Seed and range default to those above.
+	Messages *altinn2.Options `json:"messages,omitempty"`
 	// Monster is one day on which one organisation has many more, besides Instances.
 	Monster *Monster `json:"monster,omitempty"`
 }
@@ -49,21 +59,22 @@ type Monster struct {
 func Defaults() Options {
 	return Options{
 		Seed: 1, Days: 30, Orgs: 5, AppsPerOrg: 4, A2: 0.3, A1: 0.05, SoftDeleted: 0.02, HardDeleted: 0.01,
-		MissingParties: 0.001, Ties: 0.15, PeakDays: 1,
+		MissingParties: 0.001, Ties: 0.15, PeakDays: 1, Odd: 0.005,
 	}
 }
 
 // Totals are what was made.
 type Totals struct {
-	Instances      int            `json:"instances"`
-	ByOrg          map[string]int `json:"byOrg"`
-	ByVersion      map[string]int `json:"byMainVersion"`
-	SoftDeleted    int            `json:"softDeleted"`
-	HardDeleted    int            `json:"hardDeleted"`
-	MissingParties int            `json:"missingParties"`
-	From           time.Time      `json:"from"`
-	To             time.Time      `json:"to"`
-	Applications   int            `json:"applications"`
+	Instances      int             `json:"instances"`
+	ByOrg          map[string]int  `json:"byOrg"`
+	ByVersion      map[string]int  `json:"byMainVersion"`
+	SoftDeleted    int             `json:"softDeleted"`
+	HardDeleted    int             `json:"hardDeleted"`
+	MissingParties int             `json:"missingParties"`
+	From           time.Time       `json:"from"`
+	To             time.Time       `json:"to"`
+	Applications   int             `json:"applications"`
+	Messages       *altinn2.Totals `json:"messages,omitempty"`
 }
 
 const (
@@ -118,6 +129,7 @@ func (o Options) validate() error {
 		{"hardDeleted", o.HardDeleted},
 		{"missingParties", o.MissingParties},
 		{"ties", o.Ties},
+		{"odd", o.Odd},
 		{"a1 and a2 together", o.A1 + o.A2},
 	} {
 		if share.value < 0 || share.value > 1 {

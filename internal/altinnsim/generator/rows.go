@@ -42,11 +42,7 @@ type maker struct {
 
 func (m *maker) row() storage.Row {
 	o := &m.generator.options
-	var row storage.Row
-	binary.BigEndian.PutUint64(row.GUID[:8], m.dice.next())
-	binary.BigEndian.PutUint64(row.GUID[8:], m.dice.next())
-	row.GUID[6] = row.GUID[6]&0x0f | 0x40
-	row.GUID[8] = row.GUID[8]&0x3f | 0x80
+	row := storage.Row{GUID: m.guid()}
 	row.Party = m.party()
 	switch kind := m.dice.unit(); {
 	case kind < o.A1:

@@ -45,6 +45,26 @@ func (s *Service) Put(organisations ...world.Organisation) {
 	}
 }
 
+// CodeOf is the code of the organisation with that number; of several that share it, the first by code.
+func (s *Service) CodeOf(number string) (code string, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for candidate, o := range s.orgs {
+		if o.Number == number && (!ok || candidate < code) {
+			code, ok = candidate, true
+		}
+	}
+	return code, ok
+}
+
+// NumberOf is the number of the organisation with that code.
+func (s *Service) NumberOf(code string) (number string, ok bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	o, ok := s.orgs[code]
+	return o.Number, ok
+}
+
 // PutResources adds resources or replaces them by their id.
 func (s *Service) PutResources(resources ...world.Resource) {
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -15,12 +16,13 @@ import (
 // Parties are those that Register knows: the population, and those that were put in place, which come first.
 type Parties struct {
 	population world.Population
+	now        func() time.Time
 
 	mu       sync.RWMutex
 	put      []*record
-	byKey    map[string]*record // by URN
-	withheld map[int32]bool     // the population's parties that are not known (yet)
-	revealed map[int32]bool     // missing parties that have come to be known
+	byKey    map[string]*record  // by URN
+	withheld map[int32]time.Time // parties that are not known before that time; zero: until they are revealed
+	revealed map[int32]bool      // missing parties that have come to be known
 }
 
 // record is a party that was put in place, with the members it was put with.
@@ -29,8 +31,8 @@ type record struct {
 	members map[string]json.RawMessage
 }
 
-func newParties(population world.Population) *Parties {
-	p := &Parties{population: population}
+func newParties(population world.Population, now func() time.Time) *Parties {
+	p := &Parties{population: population, now: now}
 	p.Reset()
 	return p
 }
@@ -40,15 +42,27 @@ func (p *Parties) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.put, p.byKey = nil, map[string]*record{}
-	p.withheld, p.revealed = map[int32]bool{}, map[int32]bool{}
+	p.withheld, p.revealed = map[int32]time.Time{}, map[int32]bool{}
 }
 
 // Withhold makes a party unknown until it is revealed: Register follows the old register with a delay.
-func (p *Parties) Withhold(partyID int32) {
+func (p *Parties) Withhold(partyID int32) { p.WithholdUntil(partyID, time.Time{}) }
+
+// WithholdUntil makes a party unknown until a time, by the simulator's clock; the zero time is Withhold's.
+func (p *Parties) WithholdUntil(partyID int32, from time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.withheld[partyID] = true
+	p.withheld[partyID] = from
 	delete(p.revealed, partyID)
+	if !from.IsZero() {
+		p.revealed[partyID] = true // one that is missing for good is known from then on, too
+	}
+}
+
+// isWithheld is called with the lock.
+func (p *Parties) isWithheld(partyID int32) bool {
+	from, ok := p.withheld[partyID]
+	return ok && (from.IsZero() || p.now().Before(from))
 }
 
 // Reveal makes a party known that was missing or withheld.
@@ -155,10 +169,10 @@ func (p *Parties) find(urn string) (found, bool) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	if r, ok := p.byKey[urn]; ok {
-		return found{party: r.party, members: r.members}, !p.withheld[r.party.ID] || r.party.ID == 0
+		return found{party: r.party, members: r.members}, !p.isWithheld(r.party.ID) || r.party.ID == 0
 	}
 	party, ok := p.fromPopulation(urn)
-	if !ok || p.withheld[party.ID] || world.IsMissing(party.ID) && !p.revealed[party.ID] {
+	if !ok || p.isWithheld(party.ID) || world.IsMissing(party.ID) && !p.revealed[party.ID] {
 		return found{}, false
 	}
 	return found{party: party}, true

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -184,4 +185,74 @@ func TestWhoMayAsk(t *testing.T) {
 			strings.NewReader(`{"data":[]}`)))
 		assert.Equal(t, test.want, w.Code, fmt.Sprint(test.who))
 	}
+}
+
+func TestPartiesComeLate(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
+	s := register.New(register.Config{Now: func() time.Time { return now }})
+	people := world.Population{}
+	known, missing := people.Company(1), people.Missing(1)
+	s.WithholdUntil(known, now.Add(time.Minute))
+	s.WithholdUntil(missing, now.Add(time.Minute))
+	status, _, _ := ask(t, s, partyURN(known), partyURN(missing))
+	assert.Equal(t, http.StatusPartialContent, status)
+	now = now.Add(time.Minute)
+	status, got, _ := ask(t, s, partyURN(known), partyURN(missing))
+	assert.Equal(t, http.StatusOK, status)
+	assert.Len(t, got, 2)
+	s.Withhold(missing)
+	status, _, _ = ask(t, s, partyURN(missing))
+	assert.Equal(t, http.StatusPartialContent, status, "until it is revealed")
+}
+
+func TestOldLookups(t *testing.T) {
+	t.Parallel()
+	who := auth.Caller{Scopes: []string{auth.ScopePartyLookup}}
+	s := register.New(register.Config{Caller: func(*http.Request) (auth.Caller, error) { return who, nil }})
+	people := world.Population{}
+	company, ok := people.ByID(people.Company(3))
+	require.True(t, ok)
+	person, ok := people.ByID(people.Person(50))
+	require.True(t, ok)
+	call := func(method, path, body string) (int, string) {
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/register/api/v1/parties/"+path, strings.NewReader(body)))
+		return w.Code, w.Body.String()
+	}
+	aCompany := fmt.Sprintf(`{"partyId":%d,"partyUuid":%q,"partyTypeName":2,"orgNumber":%q,"ssn":null,"name":%q,"isDeleted":false}`,
+		company.ID, company.UUID, company.Organisation, company.DisplayName)
+	aPerson := fmt.Sprintf(`{"partyId":%d,"partyUuid":%q,"partyTypeName":1,"orgNumber":null,"ssn":%q,"name":%q,"isDeleted":false}`,
+		person.ID, person.UUID, person.Person, person.DisplayName)
+	for _, test := range []struct {
+		method, path, body string
+		want               int
+		says               string
+	}{
+		{http.MethodPost, "lookup", `{"orgNo":"` + company.Organisation + `"}`, 200, aCompany},
+		{http.MethodPost, "lookup", `{"ssn":"` + person.Person + `"}`, 200, aPerson},
+		{http.MethodGet, strconv.Itoa(int(company.ID)), "", 200, aCompany},
+		{http.MethodPost, "lookup", `{"orgNo":"999999999"}`, 404, ""},
+		{http.MethodGet, "7", "", 404, ""},
+		{http.MethodGet, "x", "", 400, ""},
+		{http.MethodPost, "lookup", `{}`, 400, ""},
+		{http.MethodPost, "lookup", `{"orgNo":"1"}`, 400, ""},
+		{http.MethodPost, "lookup", `{"orgNo":"310702641","ssn":"13897197123"}`, 400, ""},
+		{http.MethodPost, "lookup", `[]`, 400, ""},
+	} {
+		status, body := call(test.method, test.path, test.body)
+		assert.Equal(t, test.want, status, test.body)
+		if test.says != "" {
+			assert.JSONEq(t, test.says, body)
+		}
+	}
+	s.Withhold(company.ID)
+	status, _ := call(http.MethodGet, strconv.Itoa(int(company.ID)), "")
+	assert.Equal(t, 404, status)
+	who = auth.Caller{Anonymous: true}
+	status, _ = call(http.MethodGet, "7", "")
+	assert.Equal(t, 401, status)
+	who = auth.Caller{Scopes: []string{auth.ScopeSyncAdapter}}
+	status, _ = call(http.MethodPost, "lookup", `{"orgNo":"310702641"}`)
+	assert.Equal(t, 403, status)
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +24,8 @@ const maxQuestions = 100
 
 // Config says what surrounds a Service.
 type Config struct {
+	// Now is the clock that parties come late by. Default time.Now.
+	Now func() time.Time
 	// Population are the synthetic parties.
 	Population world.Population
 	// Caller reads who asks. Default: an administrator.
@@ -38,11 +41,17 @@ type Service struct {
 
 // New makes a Service that knows the population.
 func New(config Config) *Service {
-	s := &Service{Parties: newParties(config.Population), caller: config.Caller, mux: http.NewServeMux()}
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	s := &Service{Parties: newParties(config.Population, config.Now), caller: config.Caller, mux: http.NewServeMux()}
 	if s.caller == nil {
 		s.caller = auth.Reader{Mode: auth.Off}.Caller
 	}
 	s.mux.HandleFunc("POST "+Prefix+"/dialogporten/parties/query", s.query)
+	s.mux.HandleFunc("POST "+Prefix+"/correspondence/parties/query", s.query)
+	s.mux.HandleFunc("POST "+Prefix+"/parties/lookup", s.lookup)
+	s.mux.HandleFunc("GET "+Prefix+"/parties/{partyId}", s.getParty)
 	return s
 }
 
@@ -64,13 +73,7 @@ const (
 
 // query looks parties up. fields is accepted and ignored: all default fields are answered.
 func (s *Service) query(w http.ResponseWriter, r *http.Request) {
-	caller, err := s.caller(r)
-	if err != nil || caller.Anonymous {
-		answer.Unauthorized(w)
-		return
-	}
-	if !caller.Has(auth.ScopePartyLookup) {
-		answer.Empty(w, http.StatusForbidden)
+	if !s.authorized(w, r) {
 		return
 	}
 	var question struct {
@@ -94,6 +97,20 @@ func (s *Service) query(w http.ResponseWriter, r *http.Request) {
 		status = http.StatusPartialContent
 	}
 	answer.JSON(w, status, map[string]any{"data": parties})
+}
+
+// authorized refuses who may not ask.
+func (s *Service) authorized(w http.ResponseWriter, r *http.Request) bool {
+	caller, err := s.caller(r)
+	switch {
+	case err != nil || caller.Anonymous:
+		answer.Unauthorized(w)
+	case !caller.Has(auth.ScopePartyLookup):
+		answer.Empty(w, http.StatusForbidden)
+	default:
+		return true
+	}
+	return false
 }
 
 func normalised(data []string) (urns []string, faults []validationError) {

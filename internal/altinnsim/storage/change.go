@@ -6,13 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
-
-	"github.com/altinn/dialogsync/internal/altinnsim/answer"
 )
 
 // PutInstance puts an instance in place as it is written, without validation but for what the store must know: id,
@@ -24,6 +21,25 @@ func (s *Service) PutInstance(raw []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stamp(s.put(d, row, in))
+	return nil
+}
+
+// stamp notes that a row was put in place now. The caller holds the lock.
+func (s *Service) stamp(at slot) { s.extra(at).put = floorMicros(s.now()) }
+
+// since is when a row came to be as it is: when it was last changed, or put in place with an old time. The caller holds
+// the lock.
+func (s *Store) since(at slot) int64 {
+	changed := s.row(at).LastChanged
+	if x := s.extras[at]; x != nil {
+		return max(changed, x.put)
+	}
+	return changed
+}
+
+// put puts a document in place. The caller holds the lock.
+func (s *Store) put(d *document, row Row, in shape) slot {
 	row.App = s.app(in.AppID)
 	at, known := s.byGUID[row.GUID]
 	if known {
@@ -35,18 +51,17 @@ func (s *Service) PutInstance(raw []byte) error {
 	x := s.extra(at)
 	*x = extra{document: d, events: x.events, ownEvents: true}
 	s.orgIndex(orgOf(in.AppID)).insert(at)
-	return nil
+	if key, ok := in.form(); ok {
+		s.forms[key] = Migration{Instance: row.GUID}
+	}
+	return at
 }
 
 // PutEvents replaces the events of an instance. Each is an event as the service would answer it.
 func (s *Service) PutEvents(guid uuid.UUID, events []json.RawMessage) error {
-	parsed := make([]Event, 0, len(events))
-	for i, raw := range events {
-		event, err := parseEvent(raw)
-		if err != nil {
-			return fmt.Errorf("event %d of instance %s: %w", i, guid, err)
-		}
-		parsed = append(parsed, event)
+	parsed, err := parseEvents(guid, events)
+	if err != nil {
+		return err
 	}
 	return s.change(guid, func(at slot, _ *Row) error {
 		x := s.extra(at)
@@ -112,17 +127,6 @@ func (s *Store) move(at slot, changed int64) {
 	}
 }
 
-// Remove takes an instance away physically: nothing tells of it afterwards (3.11).
-func (s *Service) Remove(guid uuid.UUID) error {
-	return s.change(guid, func(at slot, row *Row) error {
-		s.orgIndex(orgOf(s.apps[row.App])).remove(at)
-		delete(s.byGUID, guid)
-		delete(s.extras, at)
-		s.alive--
-		return nil
-	})
-}
-
 // Withhold hides an instance whose commit has not happened: its time is set, and nobody sees it yet (3.10). It shows at
 // the time until, or when Release is called; the zero time: not by itself.
 func (s *Service) Withhold(guid uuid.UUID, until time.Time) error {
@@ -186,125 +190,11 @@ func (s *Store) dropValue(at slot, key string) {
 }
 
 func (d *document) setValues(values []Value) {
-	members, err := parseMembers(d.get(memberValues))
-	if err != nil {
-		members = nil // missing or null
-	}
-	object := document{members: members}
-	for _, v := range values {
-		object.set(v.Key, appendJSON(nil, v.Value))
-	}
-	d.set(memberValues, object.append(nil, View{Elements: true}))
-}
-
-// Save writes an event of its owner's saving, and moves lastChanged to now (3.11).
-func (s *Service) Save(guid uuid.UUID) error {
-	return s.change(guid, func(at slot, _ *Row) error {
-		now := floorMicros(s.now())
-		s.move(at, now)
-		s.note(at, "Saved", now)
-		return nil
+	d.edit(memberValues, func(object *document) {
+		for _, v := range values {
+			object.set(v.Key, appendJSON(nil, v.Value))
+		}
 	})
-}
-
-// SoftDelete deletes an instance as its owner would, softly (9).
-func (s *Service) SoftDelete(guid uuid.UUID) error {
-	return s.change(guid, func(at slot, _ *Row) error { s.delete(at, false); return nil })
-}
-
-// HardDelete marks an instance for removal (9). It stays to be read until Remove.
-func (s *Service) HardDelete(guid uuid.UUID) error {
-	return s.change(guid, func(at slot, _ *Row) error { s.delete(at, true); return nil })
-}
-
-// Undelete undoes a soft delete (9).
-func (s *Service) Undelete(guid uuid.UUID) error {
-	return s.change(guid, func(at slot, row *Row) error {
-		if row.Flags.Has(HardDeleted) {
-			return fmt.Errorf("undelete instance %s, which is hard-deleted: %w", guid, ErrNotFound)
-		}
-		s.undelete(at)
-		return nil
-	})
-}
-
-// delete marks, moves lastChanged to now and writes the event. The caller holds the lock.
-func (s *Service) delete(at slot, hard bool) {
-	now := floorMicros(s.now())
-	row := s.row(at)
-	row.Flags |= SoftDeleted
-	row.Flags &^= NoStatus
-	row.Deleted = now
-	members := []Value{{"isSoftDeleted", "true"}, {"softDeleted", `"` + FormatTime(now) + `"`}}
-	if hard {
-		row.Flags |= HardDeleted
-		members = append(members, Value{"isHardDeleted", "true"}, Value{"hardDeleted", `"` + FormatTime(now) + `"`})
-	}
-	s.setStatus(at, members)
-	s.move(at, now)
-	s.note(at, "Deleted", now)
-}
-
-func (s *Service) undelete(at slot) {
-	row := s.row(at)
-	if !row.Flags.Has(SoftDeleted) {
-		return
-	}
-	now := floorMicros(s.now())
-	row.Flags &^= SoftDeleted
-	row.Deleted = 0
-	s.setStatus(at, []Value{{"isSoftDeleted", "false"}, {"softDeleted", ""}})
-	s.move(at, now)
-	s.note(at, "Undeleted", now)
-}
-
-// setStatus writes members of a document's status: the values are JSON, "" removes the member. Other authors read the
-// row.
-func (s *Store) setStatus(at slot, values []Value) {
-	x := s.extras[at]
-	if x == nil || x.document == nil {
-		return
-	}
-	members, err := parseMembers(x.document.get(memberStatus))
-	if err != nil {
-		members = nil // missing or null
-	}
-	status := document{members: members}
-	for _, v := range values {
-		if v.Value == "" {
-			status.members = slices.DeleteFunc(status.members, func(m member) bool { return m.name == v.Key })
-			continue
-		}
-		status.set(v.Key, []byte(v.Value))
-	}
-	x.document.set(memberStatus, status.append(nil, View{Elements: true}))
-}
-
-// note writes an instance event of the instance's owner. The caller holds the lock.
-func (s *Service) note(at slot, kind string, now int64) {
-	row := s.row(at)
-	x := s.extra(at)
-	id := uuid.NewSHA1(row.GUID, fmt.Appendf(nil, "%s %d %d", kind, now, len(x.events)))
-	id[6] = id[6]&0x0f | 0x40
-	user := map[string]any{"authenticationLevel": 3}
-	if s.userOf != nil {
-		if number := s.userOf(row.Party); number != 0 {
-			user["userId"] = number
-		}
-	}
-	if len(user) == 1 {
-		user["orgId"] = orgOf(s.apps[row.App])
-	}
-	event := Event{ID: id, Created: FormatTime(now), Type: kind}
-	event.JSON = answer.Marshal(struct {
-		ID           string         `json:"id"`
-		InstanceID   string         `json:"instanceId"`
-		Created      string         `json:"created"`
-		EventType    string         `json:"eventType"`
-		OwnerPartyID string         `json:"instanceOwnerPartyId"`
-		User         map[string]any `json:"user"`
-	}{id.String(), row.Key(), event.Created, kind, strconv.Itoa(int(row.Party)), user})
-	x.events = append(slices.Clip(x.events), event)
 }
 
 // Instance is an instance as a single read answers it, and whether it can be read.

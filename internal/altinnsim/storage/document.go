@@ -22,6 +22,9 @@ const (
 	memberValues    = "dataValues"
 	memberSelfLinks = "selfLinks"
 	memberStatus    = "status"
+	memberProcess   = "process"
+	memberTexts     = "presentationTexts"
+	memberConfirmed = "completeConfirmations"
 	memberChanged   = "lastChanged"
 	memberChangedBy = "lastChangedBy"
 )
@@ -238,6 +241,37 @@ func (d *document) get(name string) json.RawMessage {
 		}
 	}
 	return nil
+}
+
+// remove takes a member away.
+func (d *document) remove(name string) {
+	d.members = slices.DeleteFunc(d.members, func(m member) bool { return m.name == name })
+}
+
+// edit changes the members of a member that is an object, or adds it.
+func (d *document) edit(name string, change func(object *document)) {
+	object, err := parseObject(d.get(name))
+	if err != nil {
+		object = &document{} // missing or null
+	}
+	change(object)
+	d.set(name, object.bytes())
+}
+
+// bytes is an object that is not a whole instance.
+func (d *document) bytes() []byte {
+	return d.append(nil, View{Elements: true, SelfLinks: d.links != nil})
+}
+
+// parseObject reads an object that is not a whole instance.
+func parseObject(raw []byte) (*document, error) {
+	members, err := parseMembers(raw)
+	if err != nil {
+		return nil, err
+	}
+	d := &document{members: members}
+	d.links = d.get(memberSelfLinks)
+	return d, nil
 }
 
 // parseMembers splits an object into its members, in order.

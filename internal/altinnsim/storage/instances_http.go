@@ -40,7 +40,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, caller auth.Calle
 	}
 	var body []byte
 	if err == nil {
-		body, err = s.listBody(q, r.URL.RawQuery)
+		body, err = s.listBody(q, r)
 	}
 	if err != nil {
 		writeListError(w, err)
@@ -147,10 +147,11 @@ func digits(text string, n int) bool {
 const bytesPerInstance = 4096
 
 // listBody writes a page with its envelope (3.7).
-func (s *Service) listBody(q *listQuery, rawQuery string) ([]byte, error) {
+func (s *Service) listBody(q *listQuery, r *http.Request) ([]byte, error) {
+	rawQuery, hidden := r.URL.RawQuery, s.hidden(r)
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	p, err := s.page(q, floorMicros(s.now()))
+	p, err := s.page(q, floorMicros(s.now()), hidden)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +213,7 @@ func (s *Service) getInstance(w http.ResponseWriter, r *http.Request, caller aut
 	}
 	row, appID, known := s.visibleRow(guid)
 	switch {
-	case !known:
+	case !known || s.hides(r, row):
 		answer.Text(w, http.StatusNotFound, "Unable to find instance "+guid.String())
 		return
 	case !mayRead(caller, appID):
@@ -225,6 +226,18 @@ func (s *Service) getInstance(w http.ResponseWriter, r *http.Request, caller aut
 		return
 	}
 	answer.Raw(w, http.StatusOK, body)
+}
+
+// hides says whether the request must not see a row that is there.
+func (s *Service) hides(r *http.Request, row Row) bool {
+	hidden := s.hidden(r)
+	if hidden == nil {
+		return false
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at, ok := s.byGUID[row.GUID]
+	return ok && hidden(row, s.since(at), floorMicros(s.now()))
 }
 
 func (s *Service) visibleRow(guid uuid.UUID) (Row, string, bool) {
@@ -252,10 +265,12 @@ func (s *Service) listEvents(w http.ResponseWriter, r *http.Request, caller auth
 		})
 		return
 	}
-	if _, appID, known := s.visibleRow(guid); known && !mayRead(caller, appID) {
+	row, appID, known := s.visibleRow(guid)
+	if known && !mayRead(caller, appID) {
 		answer.Empty(w, http.StatusForbidden)
 		return
 	}
+	known = known && !s.hides(r, row)
 	q := listQuery{params: parseQuery(r.URL.RawQuery)}
 	inside, err := eventSpan(q.first("from"), q.first("to"))
 	if err != nil {
@@ -269,7 +284,7 @@ func (s *Service) listEvents(w http.ResponseWriter, r *http.Request, caller auth
 	body := []byte(`{"instanceEvents":[`)
 	first := true
 	for _, event := range s.Events(guid) {
-		if len(types) > 0 && !slices.Contains(types, event.Type) || !inside(event) {
+		if !known || len(types) > 0 && !slices.Contains(types, event.Type) || !inside(event) {
 			continue
 		}
 		if !first {
@@ -416,7 +431,7 @@ func (s *Service) deleteAs(w http.ResponseWriter, r *http.Request, caller auth.C
 	if hard {
 		erase = s.HardDelete
 	}
-	if err := erase(guid); err != nil {
+	if err := erase(guid); err != nil { // the row went away in between
 		answer.Text(w, http.StatusNotFound, fmt.Sprintf("Didn't find the object that should be deleted with instanceId=%s/%s", party, guid))
 		return guid, false
 	}

@@ -15,8 +15,8 @@ type page struct {
 // full says whether the page gets a continuation token (3.6).
 func (p page) full(q *listQuery) bool { return len(p.rows) == q.size }
 
-// find gathers the rows of a page. The caller holds the lock.
-func (s *Service) page(q *listQuery, now int64) (page, error) {
+// page gathers the rows of a page but for the hidden ones; hidden may be nil. The caller holds the lock.
+func (s *Service) page(q *listQuery, now int64, hidden func(Row, int64, int64) bool) (page, error) {
 	var p page
 	if q.size < 0 {
 		return p, faultError("2201W: LIMIT must not be negative")
@@ -26,7 +26,7 @@ func (s *Service) page(q *listQuery, now int64) (page, error) {
 		return p, err
 	}
 	take := func(at slot) bool {
-		if s.visible(at, now) && s.matches(q, at) {
+		if s.visible(at, now) && s.matches(q, at) && (hidden == nil || !hidden(*s.row(at), s.since(at), now)) {
 			p.rows = append(p.rows, at)
 		}
 		return len(p.rows) < q.size

@@ -7,6 +7,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/altinnsim/answer"
 	"github.com/altinn/dialogsync/internal/altinnsim/auth"
+	"github.com/altinn/dialogsync/internal/altinnsim/outbox"
 )
 
 // Paths of the service.
@@ -31,6 +32,15 @@ type Config struct {
 	PartyOf func(person, organisation string) (partyID int32, ok bool)
 	// UserOf is the user that acts for a party, 0 for none. Default: nobody.
 	UserOf func(partyID int32) int64
+	// Hidden says which rows a request must not see, although they are there: a list, a single read or a read of events.
+	// since is when the row was last changed or put in place, in microseconds since 1970, as is now. nil, or a nil answer:
+	// it sees all.
+	Hidden func(*http.Request) func(row Row, since, now int64) bool
+	// NumberOf is the organisation number of a service owner. Default: the code stands for it.
+	NumberOf func(org string) string
+	// Announce is told of every change that writes an outbox row (3.11), in the change's own transaction: it must not
+	// call the Service. It is false when the row is not written. Default: none is.
+	Announce func(outbox.Change) bool
 }
 
 // DefaultHost is the public host that links are made with unless Config says otherwise.
@@ -45,6 +55,9 @@ type Service struct {
 	caller       func(*http.Request) (auth.Caller, error)
 	partyOf      func(person, organisation string) (int32, bool)
 	userOf       func(partyID int32) int64
+	hidden       func(*http.Request) func(row Row, since, now int64) bool
+	numberOf     func(org string) string
+	onChange     func(outbox.Change) bool
 	mux          *http.ServeMux
 }
 
@@ -52,7 +65,8 @@ type Service struct {
 func New(config Config) *Service {
 	s := &Service{
 		Store: newStore(), applications: newApplications(), now: config.Now, host: config.Host,
-		caller: config.Caller, partyOf: config.PartyOf, userOf: config.UserOf, mux: http.NewServeMux(),
+		caller: config.Caller, partyOf: config.PartyOf, userOf: config.UserOf, hidden: config.Hidden, mux: http.NewServeMux(),
+		numberOf: config.NumberOf, onChange: config.Announce,
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -65,6 +79,15 @@ func New(config Config) *Service {
 	}
 	if s.partyOf == nil {
 		s.partyOf = func(string, string) (int32, bool) { return 0, false }
+	}
+	if s.numberOf == nil {
+		s.numberOf = func(org string) string { return org }
+	}
+	if s.onChange == nil {
+		s.onChange = func(outbox.Change) bool { return false }
+	}
+	if s.hidden == nil {
+		s.hidden = func(*http.Request) func(Row, int64, int64) bool { return nil }
 	}
 	s.routes()
 	return s

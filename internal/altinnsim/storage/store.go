@@ -27,6 +27,8 @@ type Store struct {
 	byOrg    map[string]*index
 	authors  []Author
 	extras   map[slot]*extra
+	forms    map[formKey]Migration
+	removed  map[uuid.UUID]Removal
 }
 
 // extra is what some rows have besides: only those that somebody put in place or changed.
@@ -36,6 +38,7 @@ type extra struct {
 	events      []Event
 	ownEvents   bool  // events are all there are: the author's do not count
 	visibleFrom int64 // of a withheld row; 0: not by itself
+	put         int64 // when it was put in place; 0: never
 }
 
 // documents is the author number of instances that were put in place.
@@ -55,6 +58,7 @@ func (s *Store) clear() {
 	s.byOrg = map[string]*index{}
 	s.authors = nil
 	s.extras = map[slot]*extra{}
+	s.forms, s.removed = map[formKey]Migration{}, map[uuid.UUID]Removal{}
 }
 
 func (s *Store) row(at slot) *Row { return &s.chunks[at/rowsPerChunk][at%rowsPerChunk] }
@@ -111,6 +115,7 @@ func (s *Store) add(row Row) slot {
 	s.alive++
 	*s.row(at) = row
 	s.byGUID[row.GUID] = at
+	delete(s.removed, row.GUID)
 	return at
 }
 

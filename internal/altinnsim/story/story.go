@@ -13,6 +13,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Mode says how much is kept.
@@ -51,10 +53,17 @@ type Entry struct {
 	Fault    string          `json:"fault,omitempty"` // what was done to it on purpose
 }
 
+// Key is what entries are found by: an item, or what else has a story, with its id.
+type Key struct {
+	Kind byte // of the caller's choice
+	ID   uuid.UUID
+}
+
 // Bounds of a book.
 const (
 	defaultEntries = 400_000
 	defaultBytes   = 384 << 20
+	bytesPerEntry  = 512 // beside the body
 )
 
 // Book keeps entries by key. It is safe for concurrent use.
@@ -65,19 +74,23 @@ type Book struct {
 	mu       sync.Mutex
 	sequence int
 	bytes    int
-	queue    []noted // oldest first
-	byKey    map[string][]*Entry
+	queue    []*noted // oldest first
+	byKey    map[Key][]*noted
 }
 
+// noted is an entry as it was seen. It is made readable when it is read: most entries never are.
 type noted struct {
-	entry *Entry
-	keys  []string
-	bytes int
+	entry   Entry
+	keys    []Key
+	query   string
+	headers http.Header
+	body    []byte
+	bytes   int
 }
 
 // New makes an empty book.
 func New(mode Mode) *Book {
-	return &Book{mode: mode, maxEntries: defaultEntries, maxBytes: defaultBytes, byKey: map[string][]*Entry{}}
+	return &Book{mode: mode, maxEntries: defaultEntries, maxBytes: defaultBytes, byKey: map[Key][]*noted{}}
 }
 
 // Mode is how much the book keeps.
@@ -87,18 +100,18 @@ func (b *Book) Mode() Mode { return b.mode }
 func (b *Book) Reset() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.queue, b.byKey, b.bytes, b.sequence = nil, map[string][]*Entry{}, 0, 0
+	b.queue, b.byKey, b.bytes, b.sequence = nil, map[Key][]*noted{}, 0, 0
 }
 
-// Note keeps a request under its keys.
-func (b *Book) Note(e Entry, r *http.Request, body []byte, keys ...string) {
+// Note keeps a request under its keys. The request's headers and the body must not be changed afterwards.
+func (b *Book) Note(e Entry, r *http.Request, body []byte, keys ...Key) {
 	if b.mode == Off || len(keys) == 0 {
 		return
 	}
-	e.Query = values(r.URL.Query())
+	n := &noted{keys: keys, query: r.URL.RawQuery}
 	switch b.mode {
 	case All:
-		e.Headers, e.Body = headers(r.Header), readable(body)
+		n.headers, n.body = r.Header, body
 	case Hashes:
 		if len(body) > 0 {
 			sum := sha256.Sum256(body)
@@ -110,11 +123,11 @@ func (b *Book) Note(e Entry, r *http.Request, body []byte, keys ...string) {
 	defer b.mu.Unlock()
 	b.sequence++
 	e.Sequence = b.sequence
-	n := noted{entry: &e, keys: keys, bytes: len(e.Body) + 512}
+	n.entry, n.bytes = e, len(n.body)+bytesPerEntry
 	b.queue = append(b.queue, n)
 	b.bytes += n.bytes
 	for _, key := range keys {
-		b.byKey[key] = append(b.byKey[key], &e)
+		b.byKey[key] = append(b.byKey[key], n)
 	}
 	for len(b.queue) > b.maxEntries || b.bytes > b.maxBytes {
 		b.forget()
@@ -124,7 +137,7 @@ func (b *Book) Note(e Entry, r *http.Request, body []byte, keys ...string) {
 // forget drops the oldest entry, which is the first under each of its keys.
 func (b *Book) forget() {
 	oldest := b.queue[0]
-	b.queue[0] = noted{} // what lies before the slice is not freed
+	b.queue[0] = nil // what lies before the slice is not freed
 	b.queue = b.queue[1:]
 	b.bytes -= oldest.bytes
 	for _, key := range oldest.keys {
@@ -138,17 +151,29 @@ func (b *Book) forget() {
 }
 
 // Of are the entries under any of the keys, in order, each once.
-func (b *Book) Of(keys ...string) []Entry {
+func (b *Book) Of(keys ...Key) []Entry {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := []Entry{}
 	for _, key := range keys {
-		for _, e := range b.byKey[key] {
-			out = append(out, *e)
+		for _, n := range b.byKey[key] {
+			out = append(out, n.read())
 		}
 	}
 	slices.SortFunc(out, func(a, b Entry) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return slices.CompactFunc(out, func(a, b Entry) bool { return a.Sequence == b.Sequence })
+}
+
+// read is the entry with all that is kept of it.
+func (n *noted) read() Entry {
+	e := n.entry
+	query, _ := url.ParseQuery(n.query) // what cannot be read is left out
+	e.Query = values(query)
+	if n.headers != nil {
+		e.Headers = headers(n.headers)
+	}
+	e.Body = readable(n.body)
+	return e
 }
 
 // values shows a single value as a text and several as a list.

@@ -22,8 +22,23 @@ type Counters struct {
 	counts  map[Line]int
 	took    map[string]time.Duration // by service
 	seconds map[string]*[window]tick // by service
+	byPath  map[endpointKey]*timing
 	since   time.Time
+	items   items
 }
+
+type endpointKey struct{ service, method, endpoint string }
+
+// timing is how busy an endpoint is.
+type timing struct {
+	count         int
+	took, longest time.Duration
+	seconds       [window]tick
+}
+
+// maxLines is how many lines are told apart: paths that no service has would make up any number. What is beyond is
+// counted as of the endpoint "other".
+const maxLines = 4096
 
 // Line is what requests are counted by.
 type Line struct {
@@ -53,6 +68,8 @@ func (c *Counters) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.counts, c.took, c.seconds = map[Line]int{}, map[string]time.Duration{}, map[string]*[window]tick{}
+	c.byPath = map[endpointKey]*timing{}
+	c.items.reset()
 	c.since = c.now()
 }
 
@@ -61,18 +78,54 @@ func (c *Counters) Add(line Line, took time.Duration) {
 	second := c.now().Unix()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, known := c.counts[line]; !known && len(c.counts) >= maxLines {
+		line.Endpoint = otherEndpointName
+	}
 	c.counts[line]++
+	c.timing(line).add(second, took)
 	c.took[line.Service] += took
 	ring, ok := c.seconds[line.Service]
 	if !ok {
 		ring = &[window]tick{}
 		c.seconds[line.Service] = ring
 	}
+	count(ring, second)
+}
+
+func count(ring *[window]tick, second int64) {
 	t := &ring[second%window]
 	if t.second != second {
 		*t = tick{second: second}
 	}
 	t.count++
+}
+
+// recent is how many requests a second there were lately. The running second is not over.
+func recent(ring *[window]tick, now int64) float64 {
+	n := 0
+	for _, t := range ring {
+		if t.second < now && t.second >= now-window {
+			n += t.count
+		}
+	}
+	return float64(n) / (window - 1)
+}
+
+func (c *Counters) timing(line Line) *timing {
+	key := endpointKey{line.Service, line.Method, line.Endpoint}
+	t, ok := c.byPath[key]
+	if !ok {
+		t = &timing{}
+		c.byPath[key] = t
+	}
+	return t
+}
+
+func (t *timing) add(second int64, took time.Duration) {
+	t.count++
+	t.took += took
+	t.longest = max(t.longest, took)
+	count(&t.seconds, second)
 }
 
 // Count is how many requests match: an empty service, method or endpoint matches all.
@@ -106,11 +159,23 @@ type Rate struct {
 	MeanMs    float64 `json:"meanMs"`    // time taken by a request, latency faults included
 }
 
+// EndpointRate is how busy an endpoint is.
+type EndpointRate struct {
+	Service  string `json:"service"`
+	Method   string `json:"method"`
+	Endpoint string `json:"endpoint"`
+	Rate
+
+	MaxMs float64 `json:"maxMs"`
+}
+
 // Summary is all counts.
 type Summary struct {
 	Since    time.Time       `json:"since"`
 	Requests []Counted       `json:"requests"`
 	Rates    map[string]Rate `json:"rates"` // by service
+	// Endpoints has the same by endpoint, the busiest first.
+	Endpoints []EndpointRate `json:"endpoints"`
 }
 
 // Summary is a copy of all counts, sorted.
@@ -129,19 +194,24 @@ func (c *Counters) Summary() Summary {
 			cmp.Compare(a.Status, b.Status))
 	})
 	for service, ring := range c.seconds {
-		recent := 0
-		for _, t := range ring {
-			// The running second is not over.
-			if t.second < now && t.second >= now-window {
-				recent += t.count
-			}
-		}
 		out.Rates[service] = Rate{
-			Requests: totals[service], PerSecond: float64(recent) / (window - 1),
-			MeanMs: float64(c.took[service].Microseconds()) / 1000 / float64(max(totals[service], 1)),
+			Requests: totals[service], PerSecond: recent(ring, now),
+			MeanMs: inMs(c.took[service]) / float64(max(totals[service], 1)),
 		}
 	}
+	for key, t := range c.byPath {
+		rate := Rate{Requests: t.count, PerSecond: recent(&t.seconds, now), MeanMs: inMs(t.took) / float64(t.count)}
+		out.Endpoints = append(out.Endpoints, EndpointRate{key.service, key.method, key.endpoint, rate, inMs(t.longest)})
+	}
+	slices.SortFunc(out.Endpoints, func(a, b EndpointRate) int {
+		return cmp.Or(cmp.Compare(b.Requests, a.Requests), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Endpoint, b.Endpoint),
+			cmp.Compare(a.Method, b.Method))
+	})
 	return out
+}
+
+func inMs(d time.Duration) float64 {
+	return float64(d.Microseconds()) / 1000
 }
 
 // Endpoint is a path with its ids replaced by their names.
@@ -153,6 +223,12 @@ func Endpoint(path string) string {
 			segments[i] = "{org}"
 		case i > 1 && segments[i-2] == "applications":
 			segments[i] = "{app}"
+		case i > 0 && segments[i-1] == "attachments":
+			segments[i] = "{attachmentId}"
+		case i > 0 && segments[i-1] == "correspondences" && segment != "" && strings.Trim(segment, "0123456789") == "":
+			segments[i] = "{altinn2CorrespondenceId}"
+		case i > 0 && segments[i-1] == "subscriptions":
+			segments[i] = "{subscriptionId}"
 		case i > 0 && segments[i-1] == "texts":
 			segments[i] = "{language}"
 		case i > 0 && segments[i-1] == "labels" && segment != "":
@@ -173,6 +249,8 @@ func isUUID(segment string) bool {
 
 func idName(segments []string, i int) string {
 	switch {
+	case i > 0 && segments[i-1] == "correspondence":
+		return "{correspondenceId}"
 	case i > 0 && segments[i-1] == "dialogs":
 		return "{dialogId}"
 	case i > 0 && segments[i-1] == "events":

@@ -1,10 +1,13 @@
 package traffic_test
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/altinn/dialogsync/internal/altinnsim/traffic"
 )
@@ -43,4 +46,54 @@ func TestCounts(t *testing.T) {
 	assert.InDelta(t, 2, s.Rates["storage"].MeanMs, 0.001)
 	c.Reset()
 	assert.Zero(t, c.Total())
+}
+
+func TestEndpointsHaveRates(t *testing.T) {
+	t.Parallel()
+	c := traffic.New()
+	for i := range 3 {
+		c.Add(traffic.Line{Service: "storage", Method: "GET", Endpoint: "/a", Status: 200 + i}, time.Duration(i)*time.Millisecond)
+	}
+	c.Add(traffic.Line{Service: "storage", Method: "PUT", Endpoint: "/a", Status: 200}, 0)
+	s := c.Summary()
+	require.Len(t, s.Endpoints, 2)
+	assert.Equal(t, "GET", s.Endpoints[0].Method)
+	assert.Equal(t, 3, s.Endpoints[0].Requests)
+	assert.InDelta(t, 1, s.Endpoints[0].MeanMs, 0.001)
+	assert.InDelta(t, 2, s.Endpoints[0].MaxMs, 0.001)
+}
+
+// Paths that nobody has do not make the counters grow without end.
+func TestLinesAreBounded(t *testing.T) {
+	t.Parallel()
+	c := traffic.New()
+	for i := range 10_000 {
+		c.Add(traffic.Line{Service: "storage", Method: "GET", Endpoint: "/" + strconv.Itoa(i), Status: 404}, 0)
+	}
+	assert.Equal(t, 10_000, c.Total())
+	assert.Less(t, len(c.Summary().Requests), 4200)
+	assert.Positive(t, c.Count("storage", "GET", "other"))
+}
+
+func TestItemsAreCountedByEndpoint(t *testing.T) {
+	t.Parallel()
+	c := traffic.New()
+	item, dialog, other := uuid.New(), uuid.New(), uuid.New()
+	for range 3 {
+		c.Touched("GET", "/i", item)
+	}
+	c.Touched("PUT", "/i", item)
+	c.Touched("POST", "/d", dialog)
+	c.Touched("GET", "/list")
+	assert.Equal(t, map[string]int{"GET /i": 3, "PUT /i": 1, "POST /d": 1}, c.Item(item, dialog, other))
+	busiest, known, forgotten := c.Busiest(1)
+	assert.Equal(t, []traffic.Busy{{ID: item, Requests: 4}}, busiest)
+	assert.Equal(t, 2, known)
+	assert.Zero(t, forgotten)
+	for i := range 20 {
+		c.Touched("GET", "/"+strconv.Itoa(i), other)
+	}
+	assert.Equal(t, 12, c.Item(other)["other"], "eight are told apart")
+	c.Reset()
+	assert.Empty(t, c.Item(item))
 }
