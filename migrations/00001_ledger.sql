@@ -24,6 +24,9 @@ create table ledger (
     -- the window of history that last met the item
     window_id bigint,
     party_id integer,
+    -- the archive reference of a form that came from Altinn 1 or Altinn 2: the same form migrated anew has the same one
+    a1_ref integer,
+    a2_ref integer,
     source source not null,
     outcome outcome not null,
     dialog_state dialog_state not null,
@@ -52,6 +55,16 @@ $$;
 
 -- Items created before 2003, after 2035, or at an impossible time.
 create table ledger_other partition of ledger default;
+
+-- The same form under another instance. One entry a form, in the partition's index at the place of its time: references grow.
+create index ledger_a1_ref on ledger (a1_ref) where a1_ref is not null;
+create index ledger_a2_ref on ledger (a2_ref) where a2_ref is not null;
+
+-- What is looked at a second time, some minutes after it was recorded (live): tombstones, whose dialog somebody else may just
+-- have been making, and forms that a poll may have met before Altinn 2 had stored all of them.
+create index ledger_second_look on ledger (recorded_at)
+where dialog_state <> 'alive' and (outcome in ('deleted', 'purged') or reason in ('gone', 'hard_deleted'))
+    or source = 'a2-archived-forms' and outcome = 'created' and window_id is null;
 
 -- Items that need a person. Keyed by the text of the source's key, since a malformed item has no id to derive.
 create table quarantine (

@@ -1,6 +1,6 @@
 // Command demo runs the main job from end to end with real parts: PostgreSQL, the simulated platform and two workers, each a
-// process of its own. It makes up history, has it brought over newest day first, shows the watermark as it moves, and proves
-// at the end, item by item, that nothing is missing.
+// process of its own. It makes up history and has it brought over newest day first, while new things keep happening and are
+// brought over within seconds; it shows the watermark as it moves, and proves at the end, item by item, that nothing is missing.
 package main
 
 import (
@@ -20,6 +20,7 @@ type options struct {
 	seed        uint64
 	orgs        int
 	workers     int
+	rate        float64
 	latency     time.Duration
 	bin         string
 	logs        string
@@ -32,6 +33,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the made-up world")
 	flag.IntVar(&o.orgs, "orgs", 6, "organisations")
 	flag.IntVar(&o.workers, "workers", 2, "worker processes")
+	flag.Float64Var(&o.rate, "rate", 40, "things that happen a second while history is brought over")
 	flag.DurationVar(&o.latency, "latency", 0, "how long every service waits before it answers")
 	flag.StringVar(&o.bin, "bin", "", "folder with dialogsync and altinnsim; default: they are built")
 	flag.StringVar(&o.logs, "logs", "", "folder to keep the processes' logs in; default: a throw-away one")

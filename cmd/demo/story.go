@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -26,14 +28,22 @@ type demo struct {
 	url      string // of the database
 	sim      *process
 	platform string // the simulator's address
+	bus      string // how its service bus is connected to
+	secret   string // of the webhook
 	workers  []*process
+	// addresses are those that the workers answer on.
+	addresses []string
 }
 
-const source3, source2 = "a3-app-instances", "a2-archived-forms"
+const (
+	source3, source2 = "a3-app-instances", "a2-archived-forms"
+	busQueue         = "altinn.dialogportenadapter.webapi"
+)
 
 // story is what the demo does, in order.
 func (d *demo) story(ctx context.Context) error {
 	var err error
+	d.secret = rand.Text()
 	sayf("1. PostgreSQL")
 	if d.database, err = postgres.Start(ctx, postgres.Options{Log: os.Stdout}); err != nil {
 		return fmt.Errorf("PostgreSQL: %w", err)
@@ -60,7 +70,12 @@ func (d *demo) story(ctx context.Context) error {
 		return err
 	}
 
-	sayf("\n4. History, newest day first")
+	sayf("\n4. Live: %.0f things happen every second", d.rate)
+	if err := d.startLive(ctx); err != nil {
+		return err
+	}
+
+	sayf("\n5. History, newest day first, at the same time")
 	for _, source := range []string{source3, source2} {
 		err := d.dialogsync(ctx, os.Stdout, "backfill", "create", "--source", source, "--from", newest.AddDate(0, 0, -1).Format(time.DateOnly),
 			"--to", oldest.Format(time.DateOnly), "--reason", "demo", "--yes")
@@ -74,13 +89,18 @@ func (d *demo) story(ctx context.Context) error {
 	}
 	took := time.Since(began)
 
-	sayf("\n5. Status")
+	sayf("\n6. The world stands still")
+	if err := d.stopLive(ctx); err != nil {
+		return err
+	}
+
+	sayf("\n7. Status")
 	if err := d.dialogsync(ctx, os.Stdout, "status", "-o", "wide"); err != nil {
 		return err
 	}
 
-	sayf("\n6. Proof")
-	return d.prove(ctx, oldest, newest, took)
+	sayf("\n8. Proof")
+	return d.prove(ctx, took)
 }
 
 // watch follows the backfills. Items in quarantine make its exit code 3: parties that Register lacks are made up on purpose.
@@ -95,7 +115,10 @@ func (d *demo) watch(ctx context.Context) error {
 }
 
 func (d *demo) startPlatform(ctx context.Context) error {
-	args := []string{"--addr", "127.0.0.1:0", "--record", "off", "--latency", d.latency.String()}
+	args := []string{
+		"--addr", "127.0.0.1:0", "--record", "off", "--latency", d.latency.String(),
+		"--servicebus-addr", "127.0.0.1:0", "--events-allow-http", "--outbox-delay-scale", "0.05",
+	}
 	sim, err := start(d.bin+"/altinnsim", args, os.Environ(), d.logs+"/altinnsim.log")
 	if err != nil {
 		return err
@@ -106,6 +129,11 @@ func (d *demo) startPlatform(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the simulator does not start: %w", err)
 	}
+	connection, err := sim.awaitLine(ctx, "DIALOGSYNC_SERVICEBUS_CONNECTION=")
+	if err != nil {
+		return fmt.Errorf("the simulator's service bus does not start: %w", err)
+	}
+	d.bus = strings.Trim(connection, "'")
 	sayf("altinnsim listens on %s", d.platform)
 	return nil
 }
@@ -150,17 +178,24 @@ func (d *demo) startWorkers(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("%s does not start: %w", name, err)
 		}
-		sayf("%s is ready, health and metrics on %s", name, cut(addr, `"`))
+		addr = cut(addr, `"`)
+		d.addresses = append(d.addresses, addr)
+		sayf("%s is ready, health, metrics and intake of events on %s", name, addr)
 	}
 	return nil
 }
 
 // environment is a product's settings, and none of the caller's own.
 func (d *demo) environment() []string {
-	return append(withoutSettings(os.Environ()),
+	settings := append(withoutSettings(os.Environ()),
 		"DIALOGSYNC_DATABASE_URL="+d.url, "DIALOGSYNC_ENVIRONMENT=local", "DIALOGSYNC_PLATFORM_URL="+d.platform,
 		"DIALOGSYNC_DIALOGPORTEN_URL="+d.platform, "DIALOGSYNC_ALTINN_HOST=tt02.altinn.no",
-		"DIALOGSYNC_ADAPTER_URL=https://platform.tt02.altinn.no/storage/dialogporten", "DIALOGSYNC_HTTP_ADDR=127.0.0.1:0")
+		"DIALOGSYNC_ADAPTER_URL=https://platform.tt02.altinn.no/storage/dialogporten", "DIALOGSYNC_HTTP_ADDR=127.0.0.1:0",
+		"DIALOGSYNC_EVENTS_SECRET="+d.secret)
+	if d.bus != "" {
+		settings = append(settings, "DIALOGSYNC_SERVICEBUS_CONNECTION="+d.bus, "DIALOGSYNC_SERVICEBUS_QUEUE="+busQueue)
+	}
+	return settings
 }
 
 // dialogsync runs one command of the product.

@@ -81,6 +81,8 @@ type platformOptions struct {
 	concurrency int
 	// rehearsal captures what would change something; nil sends it.
 	rehearsal *transport.Rehearsal
+	// observe is told of each request; nil: nobody is.
+	observe func(transport.Exchange)
 }
 
 func newPlatform(settings config.Config, o platformOptions) (platform, error) {
@@ -94,7 +96,7 @@ func newPlatform(settings config.Config, o platformOptions) (platform, error) {
 		p.health = append(p.health, health)
 		return transport.Config{
 			Service: service, BaseURL: url, Token: token, Instruments: o.instruments, Concurrency: o.concurrency,
-			Health: health, Rehearsal: o.rehearsal,
+			Health: health, Rehearsal: o.rehearsal, Observe: o.observe,
 		}
 	}
 	storageConfig := base("storage", settings.StorageURL)

@@ -115,6 +115,8 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &coded):
 		return coded.code
+	case isStreamError(err):
+		return streamExitCode(err)
 	case errors.As(err, &usage), errors.As(err, &order), errors.As(err, &settings), isCobraUsage(err):
 		return exitUsage
 	case errors.Is(err, history.ErrNoBackfill):
@@ -166,8 +168,8 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or settings, 3 partly failed, 4 not fou
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
 		[]string{formatTable, formatWide, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return checkFormat(c.output) }
-	root.AddCommand(c.migrateCommand(), c.workerCommand(), c.backfillCommand(), c.itemCommand(), c.statusCommand(),
-		c.coverageCommand(), c.versionCommand())
+	root.AddCommand(c.migrateCommand(), c.workerCommand(), c.backfillCommand(), c.streamCommand(), c.itemCommand(), c.statusCommand(),
+		c.coverageCommand(), c.subscriptionCommand(), c.versionCommand())
 	return root
 }
 

@@ -54,7 +54,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 func TestHelpListsCommandsAndExitCodes(t *testing.T) {
 	t.Parallel()
 	got := runWith(t.Context(), nil, "--help")
-	for _, name := range []string{"backfill", "completion", "coverage", "item", "migrate", "status", "version", "worker"} {
+	for _, name := range []string{"backfill", "completion", "coverage", "item", "migrate", "status", "stream", "version", "worker"} {
 		assert.Contains(t, got.out, "\n  "+name+" ")
 	}
 	for code, meaning := range []string{"ok", "error", "wrong usage or settings", "partly failed", "not found", "conflict", "unhealthy"} {

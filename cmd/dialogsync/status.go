@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 
@@ -19,7 +20,9 @@ func (c *cli) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show what is true now of every source and stream",
 		Long: `Shows every source and stream as it stands, computed from the database. BACK TO is the history watermark: from that time
-on, up to NEWEST, everything that Storage listed is accounted for. EXCEPTIONS are items in quarantine that stand beside it.`,
+on, up to NEWEST, everything that Storage listed is accounted for. LIVE TO is the live watermark: every change up to that time is
+delivered; LAG is how far live is behind, and BACKLOG the events not delivered yet. EXCEPTIONS are items in quarantine that stand
+beside a watermark. REASON says why a stream stands still, or why history is held back in favour of live.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, pool, err := c.connected(cmd.Context(), config.NeedDatabase)
@@ -37,9 +40,10 @@ on, up to NEWEST, everything that Storage listed is accounted for. EXCEPTIONS ar
 }
 
 func printStatus(w io.Writer, report *status.Report, wide bool) {
-	header := []any{"SOURCE", "STREAM", "STATE", "BACK TO", "NEWEST", "EXCEPTIONS", "ITEMS"}
+	header := []any{"SOURCE", "STREAM", "STATE", "BACK TO", "NEWEST", "LIVE TO", "LAG", "BACKLOG", "EXCEPTIONS", "ITEMS"}
 	if wide {
-		header = append(header, "CREATED", "UPDATED", "UNCHANGED", "DELETED", "PURGED", "RESTORED", "SKIPPED", "QUARANTINED")
+		header = append(header, "CREATED", "UPDATED", "UNCHANGED", "DELETED", "PURGED", "RESTORED", "SKIPPED", "QUARANTINED",
+			"ARRIVAL LAG", "BY CATCH-UP", "SINCE", "BY")
 	}
 	line(w, append(header, "REASON")...)
 	for i := range report.Streams {
@@ -53,12 +57,49 @@ func printStatus(w io.Writer, report *status.Report, wide bool) {
 			a = *s.Accounts
 			items = strconv.FormatInt(a.Settled(), 10)
 		}
-		row := []any{s.Source, s.Stream, s.State, backTo, newest, s.Exceptions, items}
-		if wide {
-			row = append(row, a.Created, a.Updated, a.Unchanged, a.Deleted, a.Purged, a.Restored, a.Skipped, a.Quarantined)
+		row := []any{
+			s.Source, s.Stream, s.State, backTo, newest, moment(s.LiveTo), secondsWord(s.LagS), countWord(s.Backlog), s.Exceptions, items,
 		}
-		line(w, append(row, orDash(s.Reason))...)
+		if wide {
+			row = append(row, a.Created, a.Updated, a.Unchanged, a.Deleted, a.Purged, a.Restored, a.Skipped, a.Quarantined,
+				secondsWord(s.ArrivalLagS), shareWord(s.FoundByCatchUp), moment(s.Since), orDash(s.By))
+		}
+		line(w, append(row, orDash(reasonWord(s)))...)
 	}
+}
+
+// reasonWord is why a stream stands still, or why history is held back.
+func reasonWord(s *status.Stream) string {
+	switch {
+	case s.Reason != "":
+		return s.Reason
+	case s.Throttled != "" && s.ThrottlePerS != nil:
+		return fmt.Sprintf("held back to %.0f/s: %s", math.Ceil(*s.ThrottlePerS), s.Throttled)
+	case s.Throttled != "":
+		return "held back: " + s.Throttled
+	}
+	return ""
+}
+
+func secondsWord(s *float64) string {
+	if s == nil {
+		return "-"
+	}
+	return history.Roughly(time.Duration(*s * float64(time.Second)))
+}
+
+func countWord(n *int64) string {
+	if n == nil {
+		return "-"
+	}
+	return strconv.FormatInt(*n, 10)
+}
+
+func shareWord(share *float64) string {
+	if share == nil {
+		return "-"
+	}
+	return percent(*share)
 }
 
 // coverageRow is one organisation's closed range.

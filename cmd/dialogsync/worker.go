@@ -19,6 +19,7 @@ import (
 	"github.com/altinn/dialogsync/internal/jobs"
 	"github.com/altinn/dialogsync/internal/status"
 	"github.com/altinn/dialogsync/internal/telemetry"
+	"github.com/altinn/dialogsync/internal/throttle"
 	"github.com/altinn/dialogsync/internal/transport"
 )
 
@@ -28,6 +29,7 @@ const stopTimeout = 20 * time.Second
 
 // workerFlags size a worker process.
 type workerFlags struct {
+	live        liveFlags
 	slots       int
 	concurrency int
 	pageSize    int
@@ -58,6 +60,7 @@ loses nothing either. /healthz, /readyz and /metrics are served on DIALOGSYNC_HT
 	flags.DurationVar(&f.lease, "lease", 30*time.Second, "how long a window stays held when its worker is not heard of")
 	flags.DurationVar(&f.rest, "rest", 15*time.Second, "how long to wait before trying a failing system again")
 	flags.StringVar(&f.name, "name", workerName(), "name of this process in the database and in logs")
+	f.live.addFlags(flags)
 	return cmd
 }
 
@@ -75,12 +78,16 @@ type worker struct {
 	pool    *pgxpool.Pool
 	metrics *telemetry.Metrics
 	client  *river.Client[pgx.Tx]
+	live    *liveParts
 	server  *httpserver.Server
 	// stopping is closed when work under way is to end.
 	stopping chan struct{}
 }
 
 func (c *cli) runWorker(ctx context.Context, f workerFlags) error {
+	if err := f.live.check(); err != nil {
+		return err
+	}
 	settings, err := c.settings(config.NeedDelivery)
 	if err != nil {
 		return err
@@ -90,9 +97,10 @@ func (c *cli) runWorker(ctx context.Context, f workerFlags) error {
 		return err
 	}
 	log = log.With(zap.String(telemetry.LogKeyWorker, f.name))
-	// Each slice holds a connection now and then, beside River's own needs.
-	const riverConns, perSlot = 8, 2
-	pool, err := c.database(ctx, settings, int32(riverConns+perSlot*f.slots)) //nolint:gosec // a small number
+	// Each slice and each event holds a connection now and then, beside River's and the polls' own needs.
+	const otherConns, perSlot, eventsPerConn = 16, 2, 4
+	conns := otherConns + perSlot*f.slots + f.live.slots/eventsPerConn
+	pool, err := c.database(ctx, settings, int32(conns)) //nolint:gosec // a small number
 	if err != nil {
 		return err
 	}
@@ -118,13 +126,19 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 	if err := status.RegisterMetrics(meter, w.pool); err != nil {
 		return fmt.Errorf("make metrics of streams: %w", err)
 	}
-	p, err := newPlatform(settings, platformOptions{instruments: instruments, concurrency: f.concurrency * f.slots})
+	slots := f.concurrency*f.slots + f.live.slots
+	destination := throttle.NewDestination("dialogporten")
+	p, err := newPlatform(settings, platformOptions{instruments: instruments, concurrency: slots, observe: destination.Observe})
 	if err != nil {
 		return err
 	}
+	deliverer := newDeliverer(settings, p, w.pool, time.Now)
+	if w.live, err = w.assembleLive(settings, f, p, deliverer, destination, meter); err != nil {
+		return err
+	}
 	walker := &history.Walker{
-		Pool: w.pool, Storage: p.storage, Delivery: newDeliverer(settings, p, w.pool, time.Now), Health: p.health, Log: w.log,
-		Stopping: w.stopping,
+		Pool: w.pool, Storage: p.storage, Delivery: deliverer, Health: p.health, Log: w.log, Stopping: w.stopping,
+		Admit: w.live.streams.AdmitHistory(w.live.part),
 		Config: history.WalkerConfig{
 			Worker: f.name, PageSize: f.pageSize, Concurrency: f.concurrency, SliceTime: f.sliceTime, Lease: f.lease, Rest: f.rest,
 		},
@@ -133,17 +147,26 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 		return fmt.Errorf("make metrics of items: %w", err)
 	}
 	keeper := &history.Keeper{Pool: w.pool, Orgs: p.storage, Log: w.log}
-	w.client, err = jobs.NewClient(w.pool, keeper, jobs.Config{HistorySlots: f.slots, Walker: walker, Log: w.log})
+	w.client, err = jobs.NewClient(w.pool, keeper, jobs.Config{
+		HistorySlots: f.slots, Walker: walker, Log: w.log,
+		Live: jobs.Live{Events: w.live.events, Keeper: w.live.keeper, Poller: w.live.poller, EventSlots: f.live.slots},
+	})
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	return nil
+	return w.assembleIntakes(settings, p, meter)
 }
 
 // run works until ctx is done, and then ends in good order.
 func (w *worker) run(ctx context.Context, settings config.Config) error {
 	var err error
-	w.server, err = httpserver.Listen(ctx, httpserver.Config{Addr: settings.HTTPAddr, Ready: w.ready, Metrics: w.metrics.Handler()})
+	// What operators said of the streams must be known before anything begins.
+	if err := w.live.streams.Refresh(ctx); err != nil {
+		return fmt.Errorf("worker: %w", err)
+	}
+	w.server, err = httpserver.Listen(ctx, httpserver.Config{
+		Addr: settings.HTTPAddr, Ready: w.ready, Metrics: w.metrics.Handler(), Intake: w.live.intake,
+	})
 	if err != nil {
 		return err
 	}
@@ -151,6 +174,7 @@ func (w *worker) run(ctx context.Context, settings config.Config) error {
 	if err := w.client.Start(context.WithoutCancel(ctx)); err != nil {
 		return errors.Join(fmt.Errorf("start River: %w", err), w.server.Stop(ctx))
 	}
+	stopLive := w.live.start(ctx)
 	if err := jobs.Keep(ctx, w.client); err != nil {
 		w.log.Warn("housekeeping waits for its schedule", zap.Error(err))
 	}
@@ -162,7 +186,10 @@ func (w *worker) run(ctx context.Context, settings config.Config) error {
 	close(w.stopping)
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	err = errors.Join(jobs.Stop(stopCtx, w.client), w.server.Stop(stopCtx), w.metrics.Shutdown(stopCtx))
+	// First what lets work in, then what does it, last what watches over both.
+	err = errors.Join(w.server.Stop(stopCtx), w.live.closeIntakes(), jobs.Stop(stopCtx, w.client))
+	stopLive()
+	err = errors.Join(err, w.metrics.Shutdown(stopCtx))
 	w.log.Info("worker stopped")
 	return err
 }

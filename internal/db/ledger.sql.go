@@ -347,16 +347,16 @@ with i as (
     select unnest($1::uuid[]) as item_id, unnest($2::uuid[]) as dialog_id,
         unnest($3::uuid[]) as instance_guid, unnest($4::timestamptz[]) as source_changed,
         unnest($5::timestamptz[]) as read_at, unnest($6::bigint[]) as window_id,
-        unnest($7::integer[]) as party_id, unnest($8::text[]) as source,
-        unnest($9::text[]) as outcome, unnest($10::text[]) as dialog_state,
-        unnest($11::smallint[]) as mapping_version, unnest($12::text[]) as reason),
+        unnest($7::integer[]) as party_id, unnest($8::integer[]) as a1_ref, unnest($9::integer[]) as a2_ref,
+        unnest($10::text[]) as source, unnest($11::text[]) as outcome, unnest($12::text[]) as dialog_state,
+        unnest($13::smallint[]) as mapping_version, unnest($14::text[]) as reason),
 unseen as (
-    select unnest($13::uuid[]) as item_id)
-insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, source,
-    outcome, dialog_state, mapping_version, reason)
-select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), i.instance_guid,
+    select unnest($15::uuid[]) as item_id)
+insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, a1_ref, a2_ref,
+    source, outcome, dialog_state, mapping_version, reason)
+select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), nullif(i.instance_guid, '00000000-0000-0000-0000-000000000000'),
     nullif(i.source_changed, '0001-01-01 00:00:00+00'), i.read_at, clock_timestamp(),
-    nullif(i.window_id, 0), i.party_id, i.source::source, i.outcome::outcome, i.dialog_state::dialog_state,
+    nullif(i.window_id, 0), nullif(i.party_id, 0), nullif(i.a1_ref, 0), nullif(i.a2_ref, 0), i.source::source, i.outcome::outcome, i.dialog_state::dialog_state,
     i.mapping_version, nullif(i.reason, '')
 from i
 order by i.item_id
@@ -368,6 +368,8 @@ on conflict (item_id) do update set
     recorded_at = excluded.recorded_at,
     window_id = coalesce(excluded.window_id, l.window_id),
     party_id = excluded.party_id,
+    a1_ref = coalesce(excluded.a1_ref, l.a1_ref),
+    a2_ref = coalesce(excluded.a2_ref, l.a2_ref),
     source = excluded.source,
     outcome = excluded.outcome,
     dialog_state = case when excluded.item_id in (select item_id from unseen) then l.dialog_state else excluded.dialog_state end,
@@ -385,6 +387,8 @@ type RecordItemsParams struct {
 	ReadAt          []time.Time
 	WindowIds       []int64
 	PartyIds        []int32
+	A1Refs          []int32
+	A2Refs          []int32
 	Sources         []string
 	Outcomes        []string
 	DialogStates    []string
@@ -405,6 +409,8 @@ func (q *Queries) RecordItems(ctx context.Context, arg RecordItemsParams) ([]uui
 		arg.ReadAt,
 		arg.WindowIds,
 		arg.PartyIds,
+		arg.A1Refs,
+		arg.A2Refs,
 		arg.Sources,
 		arg.Outcomes,
 		arg.DialogStates,
@@ -448,4 +454,112 @@ func (q *Queries) ReleaseItems(ctx context.Context, arg ReleaseItemsParams) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const secondLooks = `-- name: SecondLooks :many
+select item_id, dialog_id, instance_guid, party_id, source, dialog_state, recorded_at from ledger
+where (dialog_state <> 'alive' and (outcome in ('deleted', 'purged') or reason in ('gone', 'hard_deleted'))
+        or source = 'a2-archived-forms' and outcome = 'created' and window_id is null)
+    and source = $1 and recorded_at > $2 and recorded_at <= clock_timestamp() - $3::interval
+order by recorded_at limit $4
+`
+
+type SecondLooksParams struct {
+	Source  Source
+	After   time.Time
+	Age     time.Duration
+	MaxRows int32
+}
+
+type SecondLooksRow struct {
+	ItemID       uuid.UUID
+	DialogID     *uuid.UUID
+	InstanceGuid *uuid.UUID
+	PartyID      *int32
+	Source       Source
+	DialogState  DialogState
+	RecordedAt   time.Time
+}
+
+// Items to be looked at once more, in the order in which they were recorded.
+func (q *Queries) SecondLooks(ctx context.Context, arg SecondLooksParams) ([]SecondLooksRow, error) {
+	rows, err := q.db.Query(ctx, secondLooks,
+		arg.Source,
+		arg.After,
+		arg.Age,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SecondLooksRow
+	for rows.Next() {
+		var i SecondLooksRow
+		if err := rows.Scan(
+			&i.ItemID,
+			&i.DialogID,
+			&i.InstanceGuid,
+			&i.PartyID,
+			&i.Source,
+			&i.DialogState,
+			&i.RecordedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sharedReferences = `-- name: SharedReferences :many
+select item_id, instance_guid, party_id, source from (
+    select f.item_id, f.instance_guid, f.party_id, f.source, f.kind, f.ref, count(*) over (partition by f.kind, f.ref) as items from (
+        select l.item_id, l.instance_guid, l.party_id, l.source, 1 as kind, l.a1_ref as ref from ledger l
+        where l.a1_ref = any($1::integer[]) and l.dialog_state <> 'absent'
+        union all
+        select l.item_id, l.instance_guid, l.party_id, l.source, 2, l.a2_ref from ledger l
+        where l.a2_ref = any($2::integer[]) and l.dialog_state <> 'absent') as f) as counted
+where items > 1
+`
+
+type SharedReferencesParams struct {
+	A1Refs []int32
+	A2Refs []int32
+}
+
+type SharedReferencesRow struct {
+	ItemID       uuid.UUID
+	InstanceGuid *uuid.UUID
+	PartyID      *int32
+	Source       Source
+}
+
+// Of the forms with these archive references, those that are recorded under more than one item with a dialog.
+func (q *Queries) SharedReferences(ctx context.Context, arg SharedReferencesParams) ([]SharedReferencesRow, error) {
+	rows, err := q.db.Query(ctx, sharedReferences, arg.A1Refs, arg.A2Refs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SharedReferencesRow
+	for rows.Next() {
+		var i SharedReferencesRow
+		if err := rows.Scan(
+			&i.ItemID,
+			&i.InstanceGuid,
+			&i.PartyID,
+			&i.Source,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -2,8 +2,10 @@
 create table river_job (
     id bigserial primary key,
     state text not null,
+    queue text not null,
     kind text not null,
-    args jsonb not null
+    args jsonb not null,
+    attempted_at timestamptz
 );
 
 create table river_migration (

@@ -66,6 +66,61 @@ func (e DialogState) Valid() bool {
 	return false
 }
 
+type MessageStage string
+
+const (
+	MessageStageUntransferred MessageStage = "untransferred"
+	MessageStageTransferred   MessageStage = "transferred"
+	MessageStagePublished     MessageStage = "published"
+	MessageStagePurged        MessageStage = "purged"
+)
+
+func (e *MessageStage) Scan(src interface{}) error {
+	switch s := src.(type) {
+	case []byte:
+		*e = MessageStage(s)
+	case string:
+		*e = MessageStage(s)
+	default:
+		return fmt.Errorf("unsupported scan type for MessageStage: %T", src)
+	}
+	return nil
+}
+
+type NullMessageStage struct {
+	MessageStage MessageStage
+	Valid        bool // Valid is true if MessageStage is not NULL
+}
+
+// Scan implements the Scanner interface.
+func (ns *NullMessageStage) Scan(value interface{}) error {
+	if value == nil {
+		ns.MessageStage, ns.Valid = "", false
+		return nil
+	}
+	ns.Valid = true
+	return ns.MessageStage.Scan(value)
+}
+
+// Value implements the driver Valuer interface.
+func (ns NullMessageStage) Value() (driver.Value, error) {
+	if !ns.Valid {
+		return nil, nil
+	}
+	return string(ns.MessageStage), nil
+}
+
+func (e MessageStage) Valid() bool {
+	switch e {
+	case MessageStageUntransferred,
+		MessageStageTransferred,
+		MessageStagePublished,
+		MessageStagePurged:
+		return true
+	}
+	return false
+}
+
 type Outcome string
 
 const (
@@ -246,6 +301,23 @@ type Coverage struct {
 	Closed pgtype.Multirange[pgtype.Range[pgtype.Timestamptz]]
 }
 
+type Inbox struct {
+	ID           int64
+	InstanceGuid uuid.UUID
+	ReceivedAt   time.Time
+	DueAt        time.Time
+	Created      *time.Time
+	JobID        *int64
+	PartyID      int32
+	Attempt      int16
+	Held         int16
+	Source       Source
+	Migration    bool
+	Intake       string
+	AppID        string
+	Failure      *string
+}
+
 // One row an item: when its source was last read, its version there, the outcome, the mapping version.
 type Ledger struct {
 	ItemID         uuid.UUID
@@ -256,6 +328,8 @@ type Ledger struct {
 	RecordedAt     time.Time
 	WindowID       *int64
 	PartyID        *int32
+	A1Ref          *int32
+	A2Ref          *int32
 	Source         Source
 	Outcome        Outcome
 	DialogState    DialogState
@@ -272,11 +346,53 @@ type LedgerOther struct {
 	RecordedAt     time.Time
 	WindowID       *int64
 	PartyID        *int32
+	A1Ref          *int32
+	A2Ref          *int32
 	Source         Source
 	Outcome        Outcome
 	DialogState    DialogState
 	MappingVersion int16
 	Reason         *string
+}
+
+// One row a message of Altinn 2: its item in Correspondence, its dialog, and what was told of it so far.
+type Message struct {
+	Created          time.Time
+	ChangeSeq        int64
+	DueAt            *time.Time
+	Altinn2ID        int32
+	Stage            MessageStage
+	Outcome          Outcome
+	MappingVersion   int16
+	CorrespondenceID *uuid.UUID
+	DialogID         *uuid.UUID
+	Reason           *string
+	Sent             []byte
+}
+
+type MessageAttachment struct {
+	AttachmentID        uuid.UUID
+	Altinn2AttachmentID string
+}
+
+type MessageLease struct {
+	Altinn2ID int32
+	Holder    uuid.UUID
+	Until     time.Time
+}
+
+type MessageOther struct {
+	Created          time.Time
+	ChangeSeq        int64
+	DueAt            *time.Time
+	Altinn2ID        int32
+	Stage            MessageStage
+	Outcome          Outcome
+	MappingVersion   int16
+	CorrespondenceID *uuid.UUID
+	DialogID         *uuid.UUID
+	Reason           *string
+	Sent             []byte
 }
 
 type OperatorAction struct {
@@ -292,6 +408,61 @@ type OperatorAction struct {
 type Organisation struct {
 	Org         string
 	FirstSeenAt time.Time
+}
+
+type Poll struct {
+	Source        Source
+	Reach         string
+	Since         time.Time
+	Epoch         int64
+	Worker        *string
+	LeaseUntil    *time.Time
+	DueAt         time.Time
+	Asked         bool
+	RunTo         *time.Time
+	RunStartedAt  *time.Time
+	RunEndedAt    *time.Time
+	Unfinished    bool
+	WaitingReason *string
+}
+
+type PollArrival struct {
+	Source   Source
+	Day      pgtype.Date
+	LagS     int64
+	Items    int64
+	LongestS int64
+}
+
+type PollHour struct {
+	Source Source
+	Reach  string
+	Hour   time.Time
+	Known  int64
+	Found  int64
+}
+
+type PollOrg struct {
+	Source          Source
+	Reach           string
+	Org             string
+	Epoch           int64
+	Position        time.Time
+	WalkedAt        *time.Time
+	Failure         *string
+	FailingSince    *time.Time
+	Listed          int64
+	Known           int64
+	Found           int64
+	Created         int64
+	Updated         int64
+	Unchanged       int64
+	Deleted         int64
+	Purged          int64
+	Restored        int64
+	Skipped         int64
+	Quarantined     int64
+	SkippedByReason []byte
 }
 
 type Quarantine struct {
@@ -312,15 +483,34 @@ type Quarantine struct {
 }
 
 type RiverJob struct {
-	ID    int64
-	State string
-	Kind  string
-	Args  []byte
+	ID          int64
+	State       string
+	Queue       string
+	Kind        string
+	Args        []byte
+	AttemptedAt *time.Time
 }
 
 type RiverMigration struct {
 	Line    string
 	Version int64
+}
+
+type Stream struct {
+	Source        Source
+	Stream        string
+	Paused        bool
+	Reason        *string
+	Operator      *string
+	ChangedAt     *time.Time
+	RatePerS      *float64
+	RateReason    *string
+	RateOperator  *string
+	RateChangedAt *time.Time
+	WaitingReason *string
+	WaitingSince  *time.Time
+	Watermark     *time.Time
+	WatermarkAt   *time.Time
 }
 
 type Watermark struct {
@@ -330,4 +520,12 @@ type Watermark struct {
 	BackTo     *time.Time
 	Exceptions int64
 	MovedAt    time.Time
+}
+
+type Worker struct {
+	Name           string
+	HeardAt        time.Time
+	Streams        []string
+	ThrottleReason *string
+	ThrottlePerS   *float64
 }

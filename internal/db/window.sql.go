@@ -145,9 +145,9 @@ func (q *Queries) CoverRange(ctx context.Context, arg CoverRangeParams) error {
 
 const extendLease = `-- name: ExtendLease :one
 update backfill_window w set lease_until = clock_timestamp() + $1::interval
-from backfill b
+from backfill b left join stream s on s.source = b.source and s.stream = 'history'
 where w.id = $2 and w.epoch = $3 and w.state = 'walking' and b.id = w.backfill_id
-returning b.state, b.rate_per_s,
+returning b.state, b.rate_per_s, coalesce(s.paused, false)::boolean as stream_paused,
     (select count(*) from backfill_window o where o.backfill_id = b.id and o.state = 'walking' and o.lease_until >= clock_timestamp())::bigint as held
 `
 
@@ -158,16 +158,22 @@ type ExtendLeaseParams struct {
 }
 
 type ExtendLeaseRow struct {
-	State    string
-	RatePerS *float64
-	Held     int64
+	State        string
+	RatePerS     *float64
+	StreamPaused bool
+	Held         int64
 }
 
 // No row: the epoch is somebody else's now.
 func (q *Queries) ExtendLease(ctx context.Context, arg ExtendLeaseParams) (ExtendLeaseRow, error) {
 	row := q.db.QueryRow(ctx, extendLease, arg.Lease, arg.ID, arg.Epoch)
 	var i ExtendLeaseRow
-	err := row.Scan(&i.State, &i.RatePerS, &i.Held)
+	err := row.Scan(
+		&i.State,
+		&i.RatePerS,
+		&i.StreamPaused,
+		&i.Held,
+	)
 	return i, err
 }
 

@@ -67,6 +67,8 @@ type Result struct {
 	Unseen bool
 	// SourceChanged is the lastChanged that was delivered; zero when the instance is gone.
 	SourceChanged time.Time
+	// A1Ref and A2Ref are the form's archive reference in the older platforms; 0: none.
+	A1Ref, A2Ref int32
 	// ReadAt is the database's time before the reading began.
 	ReadAt time.Time
 	// WaitingForPDF: all was written, but the PDF of a submission just added is not made yet.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -270,5 +271,17 @@ func (r *reading) result(outcome ledger.Outcome, state ledger.DialogState) Resul
 	if r.instance != nil && r.instance.LastChanged != nil {
 		result.SourceChanged = r.instance.LastChanged.UTC().Truncate(time.Microsecond)
 	}
+	if r.instance != nil {
+		result.A1Ref, result.A2Ref = archiveRef(r.instance, "A1ArchRef"), archiveRef(r.instance, "A2ArchRef")
+	}
 	return result
+}
+
+// archiveRef is a form's number in the archive of an older platform, kept as text (Storage reference 12.1); 0 when it has none.
+func archiveRef(instance *altinn.Instance, key string) int32 {
+	n, err := strconv.ParseInt(strings.TrimSpace(instance.DataValues[key]), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
 }

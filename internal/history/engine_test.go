@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ import (
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/mapping"
 	"github.com/altinn/dialogsync/internal/postgres/pgtest"
+	"github.com/altinn/dialogsync/internal/throttle"
 	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogporten"
 )
@@ -58,6 +60,8 @@ type engine struct {
 	enqueued  *counter
 	// tieStarts counts first pages of ties.
 	tieStarts counter
+	// destination, once set, is told of all exchanges.
+	destination atomic.Pointer[throttle.Destination]
 }
 
 // counter stands in River's place: it counts what is enqueued, and the tests call the walker themselves.
@@ -97,7 +101,7 @@ func newEngine(t *testing.T, world generator.Options, tune ...func(*history.Walk
 	client := func(service string) (*http.Client, *transport.Health) {
 		health := transport.NewHealth(service)
 		hc := transport.NewClient(transport.Config{
-			Service: service, BaseURL: server.URL, Health: health, AttemptTimeout: 5 * time.Second,
+			Service: service, BaseURL: server.URL, Health: health, Observe: e.observed, AttemptTimeout: 5 * time.Second,
 			Retry: transport.RetryPolicy{Attempts: 2, Initial: time.Millisecond, MaxWait: 5 * time.Millisecond},
 		})
 		t.Cleanup(hc.CloseIdleConnections)

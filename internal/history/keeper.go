@@ -132,6 +132,9 @@ func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, id 
 			zap.Int64("failed_windows", windows.Failed))
 		return nil
 	}
+	if paused, err := q.HistoryPaused(ctx, b.Source); err != nil || paused {
+		return err
+	}
 	waiting, err := q.WaitingSlices(ctx, b.ID)
 	if err != nil {
 		return fmt.Errorf("count waiting slices: %w", err)

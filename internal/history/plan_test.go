@@ -1,8 +1,6 @@
 package history
 
 import (
-	"slices"
-	"strconv"
 	"testing"
 	"time"
 
@@ -98,42 +96,4 @@ func TestWatermark(t *testing.T) {
 			assert.True(t, tt.want.Equal(got), "got %v", got)
 		})
 	}
-}
-
-func TestAlike(t *testing.T) {
-	t.Parallel()
-	judge := func(share float64, reasons ...string) verdict {
-		a := &alike{}
-		for i, r := range reasons {
-			a.note(strconv.Itoa(i), r, false)
-		}
-		return a.judge(share)
-	}
-	some := func(n int, reasons ...string) []string { return slices.Repeat(reasons, n) }
-
-	assert.False(t, judge(0.5, some(2, "a")...).tripped, "two bad items are two bad items")
-	assert.True(t, judge(0.5, some(3, "a")...).tripped, "not one went well")
-	assert.False(t, judge(0.5, append(some(12, "a"), "")...).tripped, "too few for a share")
-	assert.True(t, judge(0.5, append(some(19, "a"), "")...).tripped)
-	assert.False(t, judge(0.5, append(some(20, "a", "b", "c"), "")...).tripped, "different faults are the items' own")
-	assert.False(t, judge(0.5, some(25, "a", "")...).tripped, "half is not more than half")
-	assert.False(t, judge(1, some(50, "a")...).tripped, "an operator's 1 turns it off")
-	assert.False(t, judge(0.5, append(some(50, "a"), some(30, "")...)...).tripped, "old ones are forgotten")
-
-	assert.True(t, judge(0.5, append(some(9, ""), "a")...).well)
-	assert.False(t, judge(0.5, append(some(8, ""), "a")...).well, "nine are too few to blame the one")
-	assert.False(t, judge(0.5, some(10, "", "a")...).well)
-	assert.True(t, judge(1, "a").well)
-
-	refused := &alike{}
-	refused.note("1", "http_400", true)
-	assert.True(t, refused.judge(0.5).tripped, "nothing shows that the service takes any")
-	refused.note("2", "", false)
-	assert.False(t, refused.judge(0.5).tripped)
-
-	again := &alike{}
-	for range 100 {
-		again.note("the same", "a", false)
-	}
-	assert.Equal(t, 1, again.judge(0.5).of, "an item that is tried again counts once")
 }

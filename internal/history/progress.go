@@ -10,10 +10,14 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
 )
 
 // Progress is how a backfill stands.
 type Progress struct {
+	StreamPart
+
 	ID       int64      `json:"id"`
 	Source   string     `json:"source"`
 	State    string     `json:"state"`
@@ -36,6 +40,20 @@ type Progress struct {
 	Started  *time.Time `json:"startedAt,omitempty"`
 	Recorded *time.Time `json:"recordedAt,omitempty"`
 	Finished *time.Time `json:"finishedAt,omitempty"`
+}
+
+// StreamPart is what the history stream of its source lets a backfill do.
+type StreamPart struct {
+	// StreamPaused: an operator paused the whole stream, for StreamReason.
+	StreamPaused bool   `json:"streamPaused,omitempty"`
+	StreamReason string `json:"streamReason,omitempty"`
+	// StreamRatePerS limits the sum of the stream's backfills; nil: nothing does.
+	StreamRatePerS *float64 `json:"streamRateLimitPerS,omitempty"`
+	// Throttled is why the stream is held back for live or for the destination; ThrottlePerS is about what is left to it.
+	Throttled    string   `json:"throttleReason,omitempty"`
+	ThrottlePerS *float64 `json:"throttlePerS,omitempty"`
+	// LiveLag is how far the live stream of the source is behind, in seconds; nil when nothing was ever done in it.
+	LiveLag *float64 `json:"liveLagS,omitempty"`
 }
 
 // Windows counts a backfill's windows by state.
@@ -61,13 +79,53 @@ func ReadProgress(ctx context.Context, pool *pgxpool.Pool, id *int64) ([]Progres
 	for i := range accounts {
 		byID[accounts[i].ID] = &accounts[i]
 	}
+	parts, err := readStreamParts(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
 	var all []Progress
 	for i := range backfills {
 		if a := byID[backfills[i].ID]; a != nil {
-			all = append(all, progressOf(&backfills[i], a))
+			p := progressOf(&backfills[i], a)
+			p.StreamPart = parts[backfills[i].Source]
+			all = append(all, p)
 		}
 	}
 	return all, nil
+}
+
+func readStreamParts(ctx context.Context, pool *pgxpool.Pool) (map[ledger.Source]StreamPart, error) {
+	states, err := stream.Read(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	lags, err := stream.ReadLags(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	parts := map[ledger.Source]StreamPart{}
+	for i := range states {
+		s := &states[i]
+		if s.Stream.Direction != streamHistory {
+			continue
+		}
+		part := StreamPart{StreamPaused: s.Paused, StreamRatePerS: s.RatePerS, Throttled: s.Throttled}
+		if s.Paused {
+			part.StreamReason = s.Reason
+		}
+		if s.Throttled != "" && s.ThrottlePerS > 0 {
+			part.ThrottlePerS = &s.ThrottlePerS
+		}
+		parts[s.Stream.Source] = part
+	}
+	for _, lag := range lags {
+		if behind, known := lag.Behind(); known {
+			part, seconds := parts[lag.Source], behind.Seconds()
+			part.LiveLag = &seconds
+			parts[lag.Source] = part
+		}
+	}
+	return parts, nil
 }
 
 func progressOf(b *db.Backfill, a *db.BackfillAccountsRow) Progress {
@@ -143,26 +201,53 @@ func (p Progress) Line(speed Speed) string {
 	}
 	const percent = 100
 	fmt.Fprintf(&b, " (%.1f %%), %.0f/s", math.Floor(p.Share*1000)/1000*percent, speed.ItemsPerS)
-	if p.RatePerS != nil {
-		fmt.Fprintf(&b, " (limit %g)", *p.RatePerS)
-	}
-	fmt.Fprintf(&b, ", %d items, %d quarantined", p.Accounts.Settled(), p.Accounts.Quarantined)
+	b.WriteString(p.limit())
+	fmt.Fprintf(&b, ", %d gaps, %d quarantined", p.Gaps(), p.Accounts.Quarantined)
 	if p.Windows.Failed > 0 {
 		fmt.Fprintf(&b, ", %d windows failed", p.Windows.Failed)
 	}
+	if p.LiveLag != nil {
+		fmt.Fprintf(&b, ", live lag %s", Roughly(time.Duration(*p.LiveLag*float64(time.Second))))
+	}
 	switch {
+	case p.State != StateRunning && p.Waiting == "":
+		fmt.Fprintf(&b, ", %s", p.State)
+	case p.StreamPaused:
+		fmt.Fprintf(&b, ", stream paused: %s", p.StreamReason)
 	case p.Waiting != "":
 		fmt.Fprintf(&b, ", waiting: %s", p.Waiting)
-	case p.State != StateRunning:
-		fmt.Fprintf(&b, ", %s", p.State)
 	case eta > 0:
-		fmt.Fprintf(&b, ", ETA %s", roughly(eta))
+		fmt.Fprintf(&b, ", ETA %s", Roughly(eta))
 	}
 	return b.String()
 }
 
-// roughly writes a duration with one unit, as a person would say it.
-func roughly(d time.Duration) string {
+// limit is what holds a running backfill's rate, in items a second, and why: " (limit 150: dialogporten p95 310 ms)". What is
+// left by throttling is an estimate, and said in whole items.
+func (p Progress) limit() string {
+	lowest, text := math.Inf(1), "limited"
+	for _, ordered := range []*float64{p.RatePerS, p.StreamRatePerS} {
+		if ordered != nil && *ordered < lowest {
+			lowest, text = *ordered, fmt.Sprintf("limit %g", *ordered)
+		}
+	}
+	if p.ThrottlePerS != nil && *p.ThrottlePerS < lowest {
+		lowest, text = *p.ThrottlePerS, fmt.Sprintf("limit %.0f", math.Ceil(*p.ThrottlePerS))
+	}
+	switch {
+	case p.Throttled != "":
+		return " (" + text + ": " + p.Throttled + ")"
+	case math.IsInf(lowest, 1):
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+// Gaps are the items that the walk saw and that have no outcome. A window with gaps cannot close (Invariant 6).
+func (p Progress) Gaps() int64 { return max(p.Accounts.Seen-p.Accounts.Settled(), 0) }
+
+// Roughly writes a duration with one unit, as a person would say it.
+func Roughly(d time.Duration) string {
 	const days = 2
 	switch {
 	case d >= days*Day:

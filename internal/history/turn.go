@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
 )
@@ -43,17 +44,18 @@ type turn struct {
 	checkpoint Checkpoint
 	deadline   time.Time
 	log        *zap.Logger
-	alike      *alike
+	alike      *batch.Alike
 	pace       *pace
 
 	// stop is closed once an operator wants the turn to end, after the items on their way.
 	stop     chan struct{}
 	stopOnce sync.Once
+	// told is done once the turn is told to end, by whomever.
+	told context.Context //nolint:containedctx // a signal, for waits that have a context of their own
 	// token continues a tie; tokenIsOld: it was kept by an earlier slice.
 	token      string
 	tokenIsOld bool
-	// unrecorded are the rows of the page at hand that have an outcome.
-	unrecorded []*row
+	carrier    *batch.Carrier
 }
 
 func (t *turn) name() string {
@@ -84,6 +86,9 @@ func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var beats sync.WaitGroup
 	beats.Go(func() { t.keepAlive(ctx, cancel) })
+	var tell context.CancelFunc
+	t.told, tell = context.WithCancel(ctx)
+	beats.Go(func() { t.listen(tell) })
 	defer beats.Wait()
 	defer cancel(nil)
 
@@ -95,7 +100,7 @@ func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
 		switch {
 		case context.Cause(ctx) != nil && errors.Is(context.Cause(ctx), errFenced), errors.Is(err, errFenced):
 			t.log.Info("window taken over by another slice")
-			t.makeGood(ctx)
+			t.carrier.MakeGood(ctx)
 			return SliceEnd{Again: true}, nil
 		case err != nil && ctx.Err() != nil:
 			return t.yield(ctx, ending{})
@@ -113,6 +118,16 @@ func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
 
 func (t *turn) mustStop(ctx context.Context) bool {
 	return closed(t.stop) || t.walker.isOver(ctx, t.deadline)
+}
+
+// listen makes told of the ways in which a turn is told to end.
+func (t *turn) listen(tell context.CancelFunc) {
+	select {
+	case <-t.stop:
+	case <-t.walker.Stopping:
+	case <-t.told.Done():
+	}
+	tell()
 }
 
 // keepAlive extends the lease and takes up what operators changed: a pause, a rate. Another slice's epoch, or a lease that
@@ -145,9 +160,9 @@ func (t *turn) keepAlive(ctx context.Context, cancel context.CancelCauseFunc) {
 	}
 }
 
-// adjust follows the backfill's state and its rate, of which each window held has an equal part.
+// adjust follows the state of backfill and stream, and the backfill's rate, of which each window held has an equal part.
 func (t *turn) adjust(row db.ExtendLeaseRow) {
-	if row.State != StateRunning {
+	if row.State != StateRunning || row.StreamPaused {
 		t.stopOnce.Do(func() { close(t.stop) })
 	}
 	t.pace.adjust(row.RatePerS, row.Held)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/altinn/dialogsync/internal/altinn/storage"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 )
 
 // Mode says how the items at a checkpoint's own instant stand.
@@ -107,18 +108,10 @@ func positionsOf(rows []storage.Listed, ceiling time.Time) []position {
 	positions := make([]position, len(rows))
 	previous := ceiling
 	for i := range rows {
-		if t := changedAt(rows[i]); !t.IsZero() {
+		if t := batch.ChangedAt(&rows[i]); !t.IsZero() {
 			previous = t
 		}
 		positions[i] = previous
 	}
 	return positions
-}
-
-// changedAt is a row's lastChanged in microseconds; zero when the row has none.
-func changedAt(row storage.Listed) time.Time {
-	if row.Instance == nil || row.Instance.LastChanged == nil || row.Instance.LastChanged.IsZero() {
-		return time.Time{}
-	}
-	return row.Instance.LastChanged.UTC().Truncate(time.Microsecond)
 }

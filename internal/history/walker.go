@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/altinn/dialogsync/internal/altinn/storage"
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/telemetry"
 )
@@ -54,11 +56,6 @@ func setDefault[T comparable](v *T, otherwise T) {
 	}
 }
 
-// HealthCheck tells whether a service that deliveries depend on is failing, and how.
-type HealthCheck interface {
-	Failing() (reason string, failing bool)
-}
-
 // Walker does slices of backfills: it claims a window, walks it until it is closed or time is up, and goes on to the next.
 // It is safe for concurrent use; any number of slices run at once, in any number of processes.
 type Walker struct {
@@ -68,6 +65,9 @@ type Walker struct {
 	Health   []HealthCheck
 	Log      *zap.Logger
 	Config   WalkerConfig
+	// Admit waits until one more item of a source may be delivered, by the rate of its stream and by what live leaves to history
+	// (Invariant 9); release is called when the item is done. nil admits all.
+	Admit func(ctx context.Context, source ledger.Source) (release func(), err error)
 	// Items counts what is recorded; nil counts nothing.
 	Items *ItemCounter
 	// Stopping is closed when the process is to end: slices save their checkpoints and return.
@@ -79,7 +79,7 @@ type Walker struct {
 
 // memory is what a process keeps of a backfill from turn to turn.
 type memory struct {
-	alike *alike
+	alike *batch.Alike
 	pace  *pace
 }
 
@@ -139,6 +139,9 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 		if t.backfill.State != StateRunning {
 			return errIdle
 		}
+		if paused, err := q.HistoryPaused(ctx, t.backfill.Source); err != nil || paused {
+			return cmp.Or(err, errIdle)
+		}
 		walked, err := q.HeldWindows(ctx, backfillID)
 		if err != nil {
 			return fmt.Errorf("count windows held: %w", err)
@@ -164,6 +167,7 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 		zap.Int64(telemetry.LogKeyBackfillID, backfillID), zap.String(telemetry.LogKeySource, string(t.backfill.Source)),
 		zap.String(telemetry.LogKeyStream, streamHistory), zap.String(telemetry.LogKeyWindow, t.name()),
 		zap.Int64(telemetry.LogKeyEpoch, t.window.Epoch))
+	t.carrier = t.newCarrier()
 	return t, nil
 }
 
@@ -174,19 +178,9 @@ func (w *Walker) memoryOf(backfillID int64) *memory {
 		w.known = map[int64]*memory{}
 	}
 	if w.known[backfillID] == nil {
-		w.known[backfillID] = &memory{alike: &alike{}, pace: newPace()}
+		w.known[backfillID] = &memory{alike: &batch.Alike{}, pace: newPace()}
 	}
 	return w.known[backfillID]
-}
-
-// failing tells which service is failing, if one is.
-func (w *Walker) failing() (reason string, failing bool) {
-	for _, health := range w.Health {
-		if reason, failing = health.Failing(); failing {
-			return reason, true
-		}
-	}
-	return "", false
 }
 
 func closed(c <-chan struct{}) bool {
@@ -196,16 +190,4 @@ func closed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// versionFilter is the query's filter on Altinn's main version: the line between the two sources in Storage (Storage
-// reference 3.4).
-func versionFilter(source ledger.Source, q *storage.Query) {
-	const a3 = 3
-	version := a3
-	if source == ledger.A2ArchivedForms {
-		q.MainVersionExclude = &version
-		return
-	}
-	q.MainVersionInclude = &version
 }

@@ -1,5 +1,5 @@
-// Package httpserver is what a worker answers over HTTP: whether it is alive and ready, and its metrics. What it answers
-// holds no person and changes nothing.
+// Package httpserver is what a worker answers over HTTP: whether it is alive and ready, its metrics, and the intakes of events
+// and sync commands. What it answers holds no person.
 package httpserver
 
 import (
@@ -20,11 +20,15 @@ type Config struct {
 	Ready func(ctx context.Context) error
 	// Metrics answers /metrics.
 	Metrics http.Handler
+	// Intake takes events and commands in; nil: there is none.
+	Intake *Intake
 }
 
 // Timeouts of the server. Bodies are small and readers are machines.
 const (
 	headerTimeout = 5 * time.Second
+	readTimeout   = 15 * time.Second
+	idleTimeout   = 2 * time.Minute
 	writeTimeout  = 30 * time.Second
 	readyTimeout  = 3 * time.Second
 )
@@ -45,7 +49,10 @@ func Listen(ctx context.Context, config Config) (*Server, error) {
 	}
 	s := &Server{
 		listener: listener, done: make(chan error, 1),
-		http: http.Server{Handler: Handler(config), ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout},
+		http: http.Server{
+			Handler: Handler(config), ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout,
+			IdleTimeout: idleTimeout,
+		},
 	}
 	go func() { s.done <- s.http.Serve(listener) }()
 	return s, nil
@@ -80,6 +87,9 @@ func Handler(config Config) http.Handler {
 		answer(w, http.StatusOK, "ready", "")
 	})
 	mux.Handle("GET /metrics", config.Metrics)
+	if config.Intake != nil {
+		config.Intake.routes(mux)
+	}
 	return mux
 }
 

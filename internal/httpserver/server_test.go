@@ -15,9 +15,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/altinn/dialogsync/internal/httpserver"
+	"github.com/altinn/dialogsync/internal/postgres/pgtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(pgtest.Suite{M: m}, goleak.IgnoreAnyFunction("internal/poll.runtime_pollWait"))
+}
 
 func ready(context.Context) error { return nil }
 

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap/exp/zapslog"
 
 	"github.com/altinn/dialogsync/internal/history"
+	"github.com/altinn/dialogsync/internal/live"
 )
 
 const (
@@ -22,8 +23,12 @@ const (
 
 	keepEvery     = 5 * time.Second
 	discoverEvery = time.Hour
-	// Housekeeping leaves a row every few seconds; they are of no interest a few hours later.
-	keepCompleted = 6 * time.Hour
+	// housekeepers is how many housekeeping jobs run at once in a process: one of each kind.
+	housekeepers = 3
+	// fetchCooldown is the least time between two looks for jobs: with the slots of a queue it bounds events a second.
+	fetchCooldown = 25 * time.Millisecond
+	// Every event leaves a row: hundreds a second, of no interest a few minutes later.
+	keepCompleted = 10 * time.Minute
 )
 
 // Config is how a worker process works.
@@ -31,7 +36,17 @@ type Config struct {
 	// HistorySlots is how many slices this process works on at once.
 	HistorySlots int
 	Walker       *history.Walker
+	Live         Live
 	Log          *zap.Logger
+}
+
+// Live is live sync in a worker process.
+type Live struct {
+	Events *live.Events
+	Keeper *live.Keeper
+	Poller *live.Poller
+	// EventSlots is how many events this process delivers at once.
+	EventSlots int
 }
 
 // NewClient gives the River client of a worker process. All processes register the same workers and schedules; River
@@ -41,21 +56,31 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 	river.AddWorker(workers, &historySliceWorker{walker: config.Walker})
 	river.AddWorker(workers, &historyKeepWorker{keeper: keeper})
 	river.AddWorker(workers, &discoverOrgsWorker{keeper: keeper})
+	AddEventWorkers(workers, config.Live.Events, config.Live.Keeper)
+	AddPollWorkers(workers, config.Live.Poller)
 
+	periodic := []*river.PeriodicJob{
+		river.NewPeriodicJob(river.PeriodicInterval(keepEvery), func() (river.JobArgs, *river.InsertOpts) {
+			return HistoryKeep{}, onlyOnce()
+		}, &river.PeriodicJobOpts{RunOnStart: true}),
+		river.NewPeriodicJob(river.PeriodicInterval(discoverEvery), func() (river.JobArgs, *river.InsertOpts) {
+			return DiscoverOrgs{}, onlyOnce()
+		}, &river.PeriodicJobOpts{RunOnStart: true}),
+		InboxSchedule(),
+	}
+	polls, err := PollSchedules(config.Live.Poller.Config)
+	if err != nil {
+		return nil, fmt.Errorf("schedule polls: %w", err)
+	}
 	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Logger: slog.New(zapslog.NewHandler(config.Log.Named("river").WithOptions(zap.IncreaseLevel(zap.WarnLevel)).Core())),
 		Queues: map[string]river.QueueConfig{
 			queueHistory:      {MaxWorkers: config.HistorySlots},
-			queueHousekeeping: {MaxWorkers: 2},
+			queueHousekeeping: {MaxWorkers: housekeepers},
+			QueueEvents:       {MaxWorkers: config.Live.EventSlots, FetchCooldown: fetchCooldown},
+			QueuePoll:         {MaxWorkers: PollSlots},
 		},
-		PeriodicJobs: []*river.PeriodicJob{
-			river.NewPeriodicJob(river.PeriodicInterval(keepEvery), func() (river.JobArgs, *river.InsertOpts) {
-				return HistoryKeep{}, onlyOnce()
-			}, &river.PeriodicJobOpts{RunOnStart: true}),
-			river.NewPeriodicJob(river.PeriodicInterval(discoverEvery), func() (river.JobArgs, *river.InsertOpts) {
-				return DiscoverOrgs{}, onlyOnce()
-			}, &river.PeriodicJobOpts{RunOnStart: true}),
-		},
+		PeriodicJobs:                append(periodic, polls...),
 		Workers:                     workers,
 		CompletedJobRetentionPeriod: keepCompleted,
 		RescueStuckJobsAfter:        rescueAfter,
@@ -66,6 +91,7 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 	}
 	// What the keeper enqueues goes through the client that runs it.
 	keeper.Enqueue = EnqueueSlices(client)
+	config.Live.Keeper.Enqueue, config.Live.Keeper.Queue = EnqueueEvents(client), QueueEvents
 	return client, nil
 }
 

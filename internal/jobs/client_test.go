@@ -28,8 +28,10 @@ import (
 	"github.com/altinn/dialogsync/internal/history"
 	"github.com/altinn/dialogsync/internal/jobs"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/live"
 	"github.com/altinn/dialogsync/internal/mapping"
 	"github.com/altinn/dialogsync/internal/postgres/pgtest"
+	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogporten"
 )
@@ -96,7 +98,16 @@ func (p *plant) start(t *testing.T, name string) *worker {
 	}
 	keeper := &history.Keeper{Pool: p.pool, Orgs: p.store, Log: p.log}
 	var err error
-	w.client, err = jobs.NewClient(p.pool, keeper, jobs.Config{HistorySlots: 2, Walker: walker, Log: p.log})
+	gate := stream.NewGate(stream.GateConfig{Pool: p.pool, Worker: name, Log: p.log})
+	w.client, err = jobs.NewClient(p.pool, keeper, jobs.Config{HistorySlots: 2, Walker: walker, Log: p.log, Live: jobs.Live{
+		Events: live.NewEvents(live.EventsConfig{Pool: p.pool, Deliverer: p.deliverer, Gate: gate, Log: p.log}),
+		Keeper: &live.Keeper{Pool: p.pool, Gate: gate, Log: p.log},
+		Poller: &live.Poller{
+			Pool: p.pool, Storage: p.store, Delivery: p.deliverer, Gate: gate, Log: p.log, Stopping: w.stopping,
+			Config: live.PollConfig{Worker: name},
+		},
+		EventSlots: 4,
+	}})
 	require.NoError(t, err)
 	require.NotNil(t, keeper.Enqueue)
 	ctx := context.WithoutCancel(t.Context())

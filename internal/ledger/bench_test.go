@@ -12,8 +12,15 @@ import (
 	"github.com/altinn/dialogsync/internal/ledger"
 )
 
-// BenchmarkRecord records pages of 500 items as a walk backwards does, and tells what a row costs on disk and in WAL.
+// BenchmarkRecord records pages of 500 items as a walk backwards does, and tells what a row costs on disk and in WAL. Forms
+// carry archive references, which fall with time as they grew with it.
 func BenchmarkRecord(b *testing.B) {
+	b.Run("instances", func(b *testing.B) { benchmarkRecord(b, 0) })
+	b.Run("forms", func(b *testing.B) { benchmarkRecord(b, 300_000_000) })
+}
+
+func benchmarkRecord(b *testing.B, reference int32) {
+	b.Helper()
 	const page = 500
 	pool := dbtest.New(b)
 	q := db.New(pool)
@@ -33,6 +40,15 @@ func BenchmarkRecord(b *testing.B) {
 			created = created.Add(-time.Duration(rand.Int64N(int64(2 * time.Second))))
 			entries[i] = entry(created, now)
 			entries[i].WindowID = 1
+			if reference > 0 {
+				reference -= 1 + rand.Int32N(10)
+				entries[i].A2Ref = reference
+			}
+		}
+		if reference > 0 {
+			shared, err := ledger.Sharing(b.Context(), q, entries)
+			require.NoError(b, err)
+			require.Empty(b, shared)
 		}
 		overtaken, err := ledger.Record(b.Context(), q, entries)
 		require.NoError(b, err)

@@ -29,6 +29,9 @@ type Entry struct {
 	Reason         string
 	State          DialogState
 	MappingVersion int16
+	// A1Ref and A2Ref are the archive reference of a form that came from Altinn 1 or Altinn 2; 0: none, or not known this time,
+	// which keeps what was there.
+	A1Ref, A2Ref int32
 	// Unseen: the dialog was not looked at, so what is known of it stays.
 	Unseen bool
 	// WindowID is the window of history that met the item; 0 for live and single deliveries, which keep what was there.
@@ -80,6 +83,37 @@ func Record(ctx context.Context, q *db.Queries, entries []Entry) (overtaken []uu
 	return overtaken, nil
 }
 
+// Sharing finds, of the forms that these entries are about, those that the ledger has under more than one item with a dialog:
+// the same form, migrated anew, of which at most one instance may still exist (Storage reference 12.3). All items of such a
+// form are returned, in no order, with the little that is needed to deliver them.
+func Sharing(ctx context.Context, q *db.Queries, entries []Entry) ([]Entry, error) {
+	var p db.SharedReferencesParams
+	for i := range entries {
+		switch e := &entries[i]; {
+		case e.A1Ref != 0:
+			p.A1Refs = append(p.A1Refs, e.A1Ref)
+		case e.A2Ref != 0:
+			p.A2Refs = append(p.A2Refs, e.A2Ref)
+		}
+	}
+	if len(p.A1Refs)+len(p.A2Refs) == 0 {
+		return nil, nil
+	}
+	rows, err := q.SharedReferences(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("look up %d archive references: %w", len(p.A1Refs)+len(p.A2Refs), err)
+	}
+	shared := make([]Entry, 0, len(rows))
+	for i := range rows {
+		row := &rows[i]
+		shared = append(shared, Entry{
+			ItemID: row.ItemID, Source: row.Source,
+			Instance: altinn.InstanceID{PartyID: int64(valueOr(row.PartyID, 0)), GUID: valueOr(row.InstanceGuid, uuid.Nil)},
+		})
+	}
+	return shared, nil
+}
+
 func columns(entries []Entry) db.RecordItemsParams {
 	var p db.RecordItemsParams
 	for i := range entries {
@@ -95,6 +129,8 @@ func columns(entries []Entry) db.RecordItemsParams {
 		p.ReadAt = append(p.ReadAt, e.ReadAt)
 		p.WindowIds = append(p.WindowIds, e.WindowID)
 		p.PartyIds = append(p.PartyIds, int32(e.Instance.PartyID)) //nolint:gosec // ParseInstanceID admits 31 bits
+		p.A1Refs = append(p.A1Refs, e.A1Ref)
+		p.A2Refs = append(p.A2Refs, e.A2Ref)
 		p.Sources = append(p.Sources, string(e.Source))
 		p.Outcomes = append(p.Outcomes, string(e.Outcome))
 		p.DialogStates = append(p.DialogStates, string(e.State))

@@ -56,3 +56,6 @@ func (e *Error) Error() string {
 	}
 	return text.String()
 }
+
+// Transient tells the classification of errors that the instance can be mapped once Register has caught up.
+func (e *Error) Transient() bool { return e.RegisterMayLag }

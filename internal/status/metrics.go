@@ -61,6 +61,10 @@ func RegisterMetrics(meter metric.Meter, pool *pgxpool.Pool) error {
 	if err != nil {
 		return fmt.Errorf("register state gauge: %w", err)
 	}
+	streams, err := newStreamGauges(meter)
+	if err != nil {
+		return err
+	}
 	latest := cached{pool: pool}
 	_, err = meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		report, err := latest.read(ctx)
@@ -70,6 +74,7 @@ func RegisterMetrics(meter metric.Meter, pool *pgxpool.Pool) error {
 		for _, s := range report.Streams {
 			of := []attribute.KeyValue{attribute.String("source", s.Source), attribute.String("stream", s.Stream)}
 			o.ObserveInt64(state, 1, metric.WithAttributes(append(of, attribute.String("state", string(s.State)))...))
+			streams.observe(o, &s, report.At, metric.WithAttributes(of...))
 			if s.Stream != streamHistory {
 				continue
 			}
@@ -79,7 +84,7 @@ func RegisterMetrics(meter metric.Meter, pool *pgxpool.Pool) error {
 			}
 		}
 		return nil
-	}, backTo, exceptions, state)
+	}, append(streams.all(), backTo, exceptions, state)...)
 	if err != nil {
 		return fmt.Errorf("register status metrics: %w", err)
 	}

@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -10,6 +11,7 @@ import (
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/history"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
 )
 
 // State is how a stream stands.
@@ -19,7 +21,7 @@ type State string
 const (
 	// Native sources write to Dialogporten themselves; nothing is synchronised.
 	Native State = "native"
-	// Off: no work is ordered or running.
+	// Off: no work is ordered or running; of a live stream, no worker runs it.
 	Off State = "off"
 	// Running: work is under way.
 	Running State = "running"
@@ -44,8 +46,20 @@ type Stream struct {
 	Source string `json:"source"`
 	Stream string `json:"stream"`
 	State  State  `json:"state"`
-	// Reason says why the stream waits.
-	Reason string `json:"reason,omitempty"`
+	// Reason says why the stream stands still: an operator's words where it is paused, by By since Since.
+	Reason string     `json:"reason,omitempty"`
+	By     string     `json:"by,omitempty"`
+	Since  *time.Time `json:"since,omitempty"`
+	// RatePerS is the items a second that operators allow over all workers, absent when they set no limit.
+	RatePerS *float64 `json:"rateLimitPerS,omitempty"`
+	// Throttled says why history is held back in favour of live or the destination (Invariant 9); ThrottlePerS is about how many
+	// items a second are left to it.
+	Throttled    string   `json:"throttleReason,omitempty"`
+	ThrottlePerS *float64 `json:"throttlePerS,omitempty"`
+	// Workers is how many processes worked on the stream within the last seconds.
+	Workers int64 `json:"workers"`
+
+	Live
 	// BackTo is the watermark of a history stream: from this time on, up to Newest, coverage has no hole.
 	BackTo *time.Time `json:"backTo,omitempty"`
 	Newest *time.Time `json:"newest,omitempty"`
@@ -58,8 +72,8 @@ type Stream struct {
 
 // Names of streams.
 const (
-	streamLive    = "live"
-	streamHistory = "history"
+	streamLive    = stream.Live
+	streamHistory = stream.History
 )
 
 // Read computes the report. Its rows are always the same and in the same order.
@@ -73,25 +87,54 @@ func Read(ctx context.Context, pool *pgxpool.Pool) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("read status: %w", err)
 	}
-	report := Report{At: now.UTC(), Streams: []Stream{
-		{Source: string(ledger.A2Correspondence), Stream: streamLive, State: Off},
-		{Source: string(ledger.A2Correspondence), Stream: streamHistory, State: Off},
-		{Source: string(ledger.A2ArchivedForms), Stream: streamLive, State: Off},
-	}}
-	for _, source := range []ledger.Source{ledger.A2ArchivedForms, ledger.A3AppInstances} {
-		if source == ledger.A3AppInstances {
-			report.Streams = append(report.Streams, Stream{Source: string(source), Stream: streamLive, State: Off})
+	states, err := stream.Read(ctx, pool)
+	if err != nil {
+		return Report{}, fmt.Errorf("read status: %w", err)
+	}
+	lives, err := readLives(ctx, pool, now)
+	if err != nil {
+		return Report{}, err
+	}
+	report := Report{At: now.UTC()}
+	for _, s := range stream.Streams() {
+		row := Stream{Source: string(s.Source), Stream: s.Direction, State: Off}
+		switch known := slices.Contains(history.Sources(), s.Source); {
+		case known && s.Direction == streamHistory:
+			if row, err = historyStream(ctx, pool, s.Source, backfills); err != nil {
+				return Report{}, err
+			}
+		case known:
+			row = lives.row(s.Source)
 		}
-		row, err := historyStream(ctx, pool, source, backfills)
-		if err != nil {
-			return Report{}, err
-		}
+		row.follow(stream.Of(states, s))
 		report.Streams = append(report.Streams, row)
 	}
 	report.Streams = append(report.Streams,
 		Stream{Source: string(ledger.A3Correspondence), Stream: streamLive, State: Native},
 		Stream{Source: string(ledger.DialogServices), Stream: streamLive, State: Native})
 	return report, nil
+}
+
+// follow takes over what operators and the stream itself say of it. What stands still by an operator's word is paused, whatever
+// else may be wrong with it.
+func (s *Stream) follow(state stream.State) {
+	s.RatePerS, s.Workers = state.RatePerS, state.Workers
+	if s.Throttled = state.Throttled; state.Throttled != "" && state.ThrottlePerS > 0 {
+		s.ThrottlePerS = &state.ThrottlePerS
+	}
+	if !state.Watermark.IsZero() {
+		s.LiveTo = &state.Watermark
+	}
+	since := state.StoppedSince()
+	switch {
+	case state.Paused:
+		s.State, s.Reason, s.By = Paused, state.Reason, state.Operator
+	case state.Waiting != "":
+		s.State, s.Reason = Waiting, state.Waiting
+	}
+	if !since.IsZero() {
+		s.Since = &since
+	}
 }
 
 func historyStream(ctx context.Context, pool *pgxpool.Pool, source ledger.Source, backfills []history.Progress) (Stream, error) {

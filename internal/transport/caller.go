@@ -96,13 +96,18 @@ func (c Caller) Call(ctx context.Context, request Request) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ReadAnswer(c.Service, response)
+}
+
+// ReadAnswer reads a service's answer whole and closes it.
+func ReadAnswer(service string, response *http.Response) (*Answer, error) {
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return nil, fmt.Errorf("read answer of %s: %w", c.Service, err)
+		return nil, fmt.Errorf("read answer of %s: %w", service, err)
 	}
 	return &Answer{
-		Status: response.StatusCode, Header: response.Header, Body: body, service: c.Service, response: response,
+		Status: response.StatusCode, Header: response.Header, Body: body, service: service, response: response,
 	}, nil
 }
 

@@ -22,6 +22,10 @@ type Exchange struct {
 	Err    error
 	// Attempts is how often the request was sent.
 	Attempts int
+	// Refused is the status of the last attempt that was answered with a plea for less (AsksForLess), 0 when none was;
+	// RetryAfter is the wait that came with it.
+	Refused    int
+	RetryAfter time.Duration
 	// Wire is the time until the headers of the last attempt's answer, without waits: how fast the service is.
 	Wire time.Duration
 	// Wait is the rest: rate, slots and the pauses between attempts.
@@ -104,6 +108,7 @@ func (m measured) RoundTrip(r *http.Request) (*http.Response, error) {
 	exchange := Exchange{
 		Service: m.service, Route: RouteTemplate(r.URL.Path), Method: r.Method, Err: err,
 		Attempts: int(laps.count.Load()), Wire: wire, Wait: max(time.Since(start)-wire, 0),
+		Refused: int(laps.refused.Load()), RetryAfter: time.Duration(laps.retryAfter.Load()),
 	}
 	if response != nil {
 		exchange.Status = response.StatusCode
@@ -121,6 +126,8 @@ func (m measured) RoundTrip(r *http.Request) (*http.Response, error) {
 type laps struct {
 	count atomic.Int64
 	last  atomic.Int64 // nanoseconds
+	// refused is the status of the last plea for less, retryAfter its wait in nanoseconds.
+	refused, retryAfter atomic.Int64
 }
 
 type lapsKey struct{}
@@ -137,5 +144,14 @@ func (s stopwatch) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := s.next.RoundTrip(r)
 	laps.count.Add(1)
 	laps.last.Store(int64(time.Since(start)))
+	if response != nil && AsksForLess(response.StatusCode) {
+		laps.refused.Store(int64(response.StatusCode))
+		laps.retryAfter.Store(int64(RetryAfter(response.Header, time.Now())))
+	}
 	return response, err
+}
+
+// AsksForLess tells whether a status is a service's plea for fewer requests.
+func AsksForLess(status int) bool {
+	return status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
 }

@@ -37,7 +37,7 @@ type PlannedRequest struct {
 // OmittedBody stands for a body that is not JSON.
 type OmittedBody struct {
 	ContentType string `json:"contentType"`
-	Bytes       int    `json:"bytes"`
+	Bytes       int64  `json:"bytes"`
 }
 
 // OneOrMany is the value of a query parameter: a JSON string, or a list of them when the parameter is repeated.
@@ -75,21 +75,40 @@ func (h rehearse) RoundTrip(r *http.Request) (*http.Response, error) {
 		return h.next.RoundTrip(r)
 	}
 	var body []byte
-	if r.Body != nil {
+	var planned PlannedRequest
+	if r.Header.Get("Content-Type") == mediaTypeBytes && r.ContentLength >= 0 {
+		// A file may have gigabytes: its length is known without reading it.
+		closeBody(r)
+		planned = plan(r, nil)
+		planned.Omitted = &OmittedBody{ContentType: mediaTypeBytes, Bytes: r.ContentLength}
+	} else {
 		var err error
-		body, err = io.ReadAll(r.Body)
-		_ = r.Body.Close()
-		if err != nil {
-			return nil, fmt.Errorf("read request body: %w", err)
+		if body, err = readBody(r); err != nil {
+			return nil, err
 		}
+		planned = plan(r, body)
 	}
-	h.rehearsal.add(plan(r, body))
+	h.rehearsal.add(planned)
 	if h.rehearsal.Answer != nil {
 		if response := h.rehearsal.Answer(r, body); response != nil {
 			return response, nil
 		}
 	}
 	return plausibleAnswer(r, body), nil
+}
+
+const mediaTypeBytes = "application/octet-stream"
+
+func readBody(r *http.Request) ([]byte, error) {
+	if r.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	if err != nil {
+		return nil, fmt.Errorf("read request body: %w", err)
+	}
+	return body, nil
 }
 
 func (p *Rehearsal) add(request PlannedRequest) {
@@ -132,7 +151,7 @@ func plan(r *http.Request, body []byte) PlannedRequest {
 	case json.Valid(body):
 		planned.Body = body
 	default:
-		planned.Omitted = &OmittedBody{ContentType: r.Header.Get("Content-Type"), Bytes: len(body)}
+		planned.Omitted = &OmittedBody{ContentType: r.Header.Get("Content-Type"), Bytes: int64(len(body))}
 	}
 	return planned
 }

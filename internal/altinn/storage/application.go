@@ -47,51 +47,74 @@ func (c *Client) Application(ctx context.Context, appID string) (*altinn.Applica
 // Orgs gives the codes of all organisations that have applications, sorted, letter case kept: the ones to walk for
 // instances (Storage reference, 6). The list of applications is megabytes and is not held as a whole.
 func (c *Client) Orgs(ctx context.Context) ([]string, error) {
+	orgs := map[string]struct{}{}
+	err := c.listApplications(ctx, func(id, org string) {
+		if org == "" {
+			org, _, _ = strings.Cut(id, "/")
+		}
+		if org != "" {
+			orgs[org] = struct{}{}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(orgs)), nil
+}
+
+// AppIDs gives the ids of all applications, `org/app`, sorted, those of forms from the older platforms included.
+func (c *Client) AppIDs(ctx context.Context) ([]string, error) {
+	ids := map[string]struct{}{}
+	err := c.listApplications(ctx, func(id, _ string) {
+		if id != "" {
+			ids[id] = struct{}{}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return slices.Sorted(maps.Keys(ids)), nil
+}
+
+// listApplications gives each application's id and organisation, as they are received, to take.
+func (c *Client) listApplications(ctx context.Context, take func(id, org string)) error {
 	response, err := c.caller.Open(ctx, transport.Request{Method: http.MethodGet, Path: apiPath + "/applications"})
 	if err != nil {
-		return nil, fmt.Errorf("list applications: %w", err)
+		return fmt.Errorf("list applications: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("list applications: %w", &transport.StatusError{
+		return fmt.Errorf("list applications: %w", &transport.StatusError{
 			Service: serviceName, Method: http.MethodGet, Route: apiPath + "/applications", Status: response.StatusCode,
 		})
 	}
-	orgs, err := readOrgs(response.Body)
-	if err != nil {
-		return nil, fmt.Errorf("list applications: %w", err)
+	if err := readApplications(response.Body, take); err != nil {
+		return fmt.Errorf("list applications: %w", err)
 	}
-	return orgs, nil
+	return nil
 }
 
 var errNoApplications = &PageError{Problem: "the list of applications has no applications member"}
 
-func readOrgs(body io.Reader) ([]string, error) {
+func readApplications(body io.Reader, take func(id, org string)) error {
 	decoder := json.NewDecoder(body)
 	if err := enter(decoder, "applications"); err != nil {
-		return nil, err
+		return err
 	}
-	orgs := map[string]struct{}{}
 	for decoder.More() {
 		var application struct {
 			ID  string `json:"id"`
 			Org string `json:"org"`
 		}
 		if err := decoder.Decode(&application); err != nil {
-			return nil, fmt.Errorf("read application in list: %w", err)
+			return fmt.Errorf("read application in list: %w", err)
 		}
-		org := application.Org
-		if org == "" {
-			org, _, _ = strings.Cut(application.ID, "/")
-		}
-		if org != "" {
-			orgs[org] = struct{}{}
-		}
+		take(application.ID, application.Org)
 	}
 	if _, err := decoder.Token(); err != nil { // a list that was cut off has no end
-		return nil, fmt.Errorf("read list of applications: %w", err)
+		return fmt.Errorf("read list of applications: %w", err)
 	}
-	return slices.Sorted(maps.Keys(orgs)), nil
+	return nil
 }
 
 // enter moves the decoder into the list that is the member name of the outermost object.

@@ -15,16 +15,16 @@ with i as (
     select unnest(@item_ids::uuid[]) as item_id, unnest(@dialog_ids::uuid[]) as dialog_id,
         unnest(@instance_guids::uuid[]) as instance_guid, unnest(@source_changed::timestamptz[]) as source_changed,
         unnest(@read_at::timestamptz[]) as read_at, unnest(@window_ids::bigint[]) as window_id,
-        unnest(@party_ids::integer[]) as party_id, unnest(@sources::text[]) as source,
-        unnest(@outcomes::text[]) as outcome, unnest(@dialog_states::text[]) as dialog_state,
+        unnest(@party_ids::integer[]) as party_id, unnest(@a1_refs::integer[]) as a1_ref, unnest(@a2_refs::integer[]) as a2_ref,
+        unnest(@sources::text[]) as source, unnest(@outcomes::text[]) as outcome, unnest(@dialog_states::text[]) as dialog_state,
         unnest(@mapping_versions::smallint[]) as mapping_version, unnest(@reasons::text[]) as reason),
 unseen as (
     select unnest(@unseen::uuid[]) as item_id)
-insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, source,
-    outcome, dialog_state, mapping_version, reason)
-select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), i.instance_guid,
+insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, a1_ref, a2_ref,
+    source, outcome, dialog_state, mapping_version, reason)
+select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), nullif(i.instance_guid, '00000000-0000-0000-0000-000000000000'),
     nullif(i.source_changed, '0001-01-01 00:00:00+00'), i.read_at, clock_timestamp(),
-    nullif(i.window_id, 0), i.party_id, i.source::source, i.outcome::outcome, i.dialog_state::dialog_state,
+    nullif(i.window_id, 0), nullif(i.party_id, 0), nullif(i.a1_ref, 0), nullif(i.a2_ref, 0), i.source::source, i.outcome::outcome, i.dialog_state::dialog_state,
     i.mapping_version, nullif(i.reason, '')
 from i
 order by i.item_id
@@ -36,6 +36,8 @@ on conflict (item_id) do update set
     recorded_at = excluded.recorded_at,
     window_id = coalesce(excluded.window_id, l.window_id),
     party_id = excluded.party_id,
+    a1_ref = coalesce(excluded.a1_ref, l.a1_ref),
+    a2_ref = coalesce(excluded.a2_ref, l.a2_ref),
     source = excluded.source,
     outcome = excluded.outcome,
     dialog_state = case when excluded.item_id in (select item_id from unseen) then l.dialog_state else excluded.dialog_state end,
@@ -43,6 +45,25 @@ on conflict (item_id) do update set
     reason = excluded.reason
 where l.recorded_at <= excluded.read_at
 returning item_id;
+
+-- name: SharedReferences :many
+-- Of the forms with these archive references, those that are recorded under more than one item with a dialog.
+select item_id, instance_guid, party_id, source from (
+    select f.*, count(*) over (partition by f.kind, f.ref) as items from (
+        select l.item_id, l.instance_guid, l.party_id, l.source, 1 as kind, l.a1_ref as ref from ledger l
+        where l.a1_ref = any(@a1_refs::integer[]) and l.dialog_state <> 'absent'
+        union all
+        select l.item_id, l.instance_guid, l.party_id, l.source, 2, l.a2_ref from ledger l
+        where l.a2_ref = any(@a2_refs::integer[]) and l.dialog_state <> 'absent') as f) as counted
+where items > 1;
+
+-- name: SecondLooks :many
+-- Items to be looked at once more, in the order in which they were recorded.
+select item_id, dialog_id, instance_guid, party_id, source, dialog_state, recorded_at from ledger
+where (dialog_state <> 'alive' and (outcome in ('deleted', 'purged') or reason in ('gone', 'hard_deleted'))
+        or source = 'a2-archived-forms' and outcome = 'created' and window_id is null)
+    and source = @source and recorded_at > @after and recorded_at <= clock_timestamp() - @age::interval
+order by recorded_at limit @max_rows;
 
 -- name: QuarantineItems :exec
 insert into quarantine as q (source, item_key, item_id, org, app_id, position, instance_created, class, reason, detail, attempts, window_id)

@@ -36,9 +36,9 @@ select
 -- name: ExtendLease :one
 -- No row: the epoch is somebody else's now.
 update backfill_window w set lease_until = clock_timestamp() + @lease::interval
-from backfill b
+from backfill b left join stream s on s.source = b.source and s.stream = 'history'
 where w.id = @id and w.epoch = @epoch and w.state = 'walking' and b.id = w.backfill_id
-returning b.state, b.rate_per_s,
+returning b.state, b.rate_per_s, coalesce(s.paused, false)::boolean as stream_paused,
     (select count(*) from backfill_window o where o.backfill_id = b.id and o.state = 'walking' and o.lease_until >= clock_timestamp())::bigint as held;
 
 -- name: RecordPage :execrows

@@ -1,4 +1,4 @@
-package history
+package batch
 
 import (
 	"slices"
@@ -20,10 +20,10 @@ const (
 	wellEnough = 10
 )
 
-// alike remembers how the last different items of a backfill ended, to tell a bad system from bad items: when too large a
+// Alike remembers how the last different items of a stream ended, to tell a bad system from bad items: when too large a
 // share fails for one reason, the cause is hardly the items (Invariant 8). An item that is tried again counts once. It is
 // safe for concurrent use.
-type alike struct {
+type Alike struct {
 	mu    sync.Mutex
 	items []itemEnd // oldest first
 }
@@ -36,8 +36,8 @@ type itemEnd struct {
 	refused bool
 }
 
-// note adds how an item ended; an empty reason is a success.
-func (a *alike) note(key, reason string, refused bool) {
+// Note adds how an item ended; an empty reason is a success.
+func (a *Alike) Note(key, reason string, refused bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.items = slices.DeleteFunc(a.items, func(i itemEnd) bool { return i.key == key })
@@ -47,22 +47,22 @@ func (a *alike) note(key, reason string, refused bool) {
 	a.items = append(a.items, itemEnd{key, reason, refused})
 }
 
-// verdict is what the last items tell.
-type verdict struct {
-	// reason is the one that most items failed for; failed is how many did, of how many looked at.
-	reason     string
-	failed, of int
-	// tripped: too many failed alike.
-	tripped bool
-	// well: enough items went well that one which does not is itself to blame.
-	well bool
+// Verdict is what the last items tell.
+type Verdict struct {
+	// Reason is the one that most items failed for; Failed is how many did, of how many looked at.
+	Reason     string
+	Failed, Of int
+	// Tripped: too many failed alike.
+	Tripped bool
+	// Well: enough items went well that one which does not is itself to blame.
+	Well bool
 }
 
-// judge compares the share of items that failed for one reason with maxShare; 1 turns the judgement off.
-func (a *alike) judge(maxShare float64) verdict {
+// Judge compares the share of items that failed for one reason with maxShare; 1 turns the judgement off.
+func (a *Alike) Judge(maxShare float64) Verdict {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	v := verdict{of: len(a.items)}
+	v := Verdict{Of: len(a.items)}
 	counts, succeeded, refused := map[string]int{}, 0, false
 	for _, i := range a.items {
 		if i.reason == "" {
@@ -71,12 +71,12 @@ func (a *alike) judge(maxShare float64) verdict {
 		}
 		counts[i.reason]++
 		refused = refused || i.refused
-		if counts[i.reason] > v.failed {
-			v.reason, v.failed = i.reason, counts[i.reason]
+		if counts[i.reason] > v.Failed {
+			v.Reason, v.Failed = i.reason, counts[i.reason]
 		}
 	}
-	enough := v.of >= alikeMinimum || succeeded == 0 && (refused || v.of >= alikeAll)
-	v.tripped = enough && maxShare < 1 && float64(v.failed) > maxShare*float64(v.of)
-	v.well = maxShare >= 1 || v.of >= wellEnough && 2*succeeded > v.of
+	enough := v.Of >= alikeMinimum || succeeded == 0 && (refused || v.Of >= alikeAll)
+	v.Tripped = enough && maxShare < 1 && float64(v.Failed) > maxShare*float64(v.Of)
+	v.Well = maxShare >= 1 || v.Of >= wellEnough && 2*succeeded > v.Of
 	return v
 }

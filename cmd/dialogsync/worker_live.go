@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/spf13/pflag"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/altinn/dialogsync/internal/altinn/openid"
+	"github.com/altinn/dialogsync/internal/config"
+	"github.com/altinn/dialogsync/internal/delivery"
+	"github.com/altinn/dialogsync/internal/httpserver"
+	"github.com/altinn/dialogsync/internal/jobs"
+	"github.com/altinn/dialogsync/internal/live"
+	"github.com/altinn/dialogsync/internal/live/servicebus"
+	"github.com/altinn/dialogsync/internal/stream"
+	"github.com/altinn/dialogsync/internal/throttle"
+	"github.com/altinn/dialogsync/internal/transport"
+)
+
+// scopeSyncAdapter is what senders of sync commands must have (Storage reference 2.3).
+const scopeSyncAdapter = "altinn:storage/instances.syncadapter"
+
+// liveFlags size live sync.
+type liveFlags struct {
+	slots    int
+	reserved float64
+	poll     live.PollConfig
+}
+
+func (f *liveFlags) addFlags(flags *pflag.FlagSet) {
+	const usualSlots = 32
+	flags.IntVar(&f.slots, "event-slots", usualSlots, "events that this process delivers at once")
+	flags.Float64Var(&f.reserved, "live-share", throttle.DefaultReserved,
+		"share of all deliveries under way in this process that history never takes, from 0 to below 1")
+	flags.DurationVar(&f.poll.CatchUpEvery, "catch-up-every", live.DefaultCatchUpEvery, "how often app instances are polled for what no event told")
+	flags.DurationVar(&f.poll.CatchUpOverlap, "catch-up-overlap", live.DefaultCatchUpOverlap, "how far back each such poll looks again")
+	flags.DurationVar(&f.poll.Grace, "catch-up-grace", live.DefaultGrace, "how long an instance is left to its event, where events come in")
+	flags.DurationVar(&f.poll.BatchOverlap, "batch-overlap", live.DefaultBatchOverlap, "how far back each batch of archived forms looks again")
+	flags.DurationVar(&f.poll.DaysSpan, "hourly-sweep", live.DefaultDaysSpan, "how far back the hourly sweep of archived forms goes")
+	flags.DurationVar(&f.poll.MonthsSpan, "nightly-sweep", live.DefaultMonthsSpan, "how far back the nightly sweep of archived forms goes")
+}
+
+func (f *liveFlags) check() error {
+	switch {
+	case f.slots < 1:
+		return usageError{"--event-slots must be at least 1"}
+	case !(f.reserved >= 0 && f.reserved < 1): // NaN is neither
+		return usageError{"--live-share must be at least 0 and below 1"}
+	}
+	for name, d := range map[string]time.Duration{
+		"catch-up-every": f.poll.CatchUpEvery, "catch-up-overlap": f.poll.CatchUpOverlap, "catch-up-grace": f.poll.Grace,
+		"batch-overlap": f.poll.BatchOverlap, "hourly-sweep": f.poll.DaysSpan, "nightly-sweep": f.poll.MonthsSpan,
+	} {
+		if d <= 0 {
+			return usageError{"--" + name + " must be more than 0, such as 10s"}
+		}
+	}
+	return nil
+}
+
+// liveParts is live sync in a worker process, and what holds history back for it.
+type liveParts struct {
+	streams *stream.Gate
+	part    *throttle.Gate
+	events  *live.Events
+	keeper  *live.Keeper
+	poller  *live.Poller
+	inbox   *live.Inbox
+	metrics *live.EventMetrics
+	intake  *httpserver.Intake
+	// bus is nil when there is none.
+	bus *servicebus.Receiver
+
+	busDone  sync.WaitGroup
+	closeBus context.CancelFunc
+	busErr   error
+}
+
+// assembleLive makes the parts that work in live streams, and starts none.
+func (w *worker) assembleLive(
+	settings config.Config, f workerFlags, p platform, deliverer *delivery.Deliverer, destination *throttle.Destination, meter metric.Meter,
+) (*liveParts, error) {
+	l := &liveParts{}
+	l.streams = stream.NewGate(stream.GateConfig{
+		Pool: w.pool, Worker: f.name, Log: w.log,
+		Throttled: func() (string, float64) { return l.part.Throttled() },
+	})
+	l.part = throttle.NewGate(throttle.Config{
+		Policy:      throttle.Policy{Slots: f.concurrency*f.slots + f.live.slots, Reserved: f.live.reserved},
+		Destination: destination, Live: l.streams.LiveLags, Log: w.log,
+	})
+	if err := throttle.RegisterMetrics(meter, l.part); err != nil {
+		return nil, fmt.Errorf("make metrics of history's part: %w", err)
+	}
+	var err error
+	if l.metrics, err = live.NewEventMetrics(meter); err != nil {
+		return nil, fmt.Errorf("make metrics of events: %w", err)
+	}
+	if err := live.RegisterBacklog(meter, w.pool); err != nil {
+		return nil, fmt.Errorf("make metrics of the inbox: %w", err)
+	}
+	polled, err := live.NewPollMetrics(meter)
+	if err != nil {
+		return nil, fmt.Errorf("make metrics of polls: %w", err)
+	}
+	l.events = live.NewEvents(live.EventsConfig{
+		Pool: w.pool, Deliverer: deliverer, Gate: l.streams, Health: p.health, Metrics: l.metrics, Log: w.log, Rest: f.rest,
+	})
+	l.keeper = &live.Keeper{Pool: w.pool, Gate: l.streams, Log: w.log}
+	poll := f.live.poll
+	poll.Worker, poll.PageSize, poll.Lease, poll.Rest = f.name, f.pageSize, f.lease, f.rest
+	poll.Intakes = settings.ServiceBus != nil || settings.EventsSecret.Reveal() != ""
+	l.poller = &live.Poller{
+		Pool: w.pool, Storage: p.storage, Delivery: deliverer, Health: p.health, Gate: l.streams, Log: w.log, Config: poll,
+		Metrics: polled, Stopping: w.stopping,
+	}
+	return l, nil
+}
+
+// assembleIntakes makes the ways that events come in by. The River client must be there.
+func (w *worker) assembleIntakes(settings config.Config, p platform, meter metric.Meter) error {
+	l := w.live
+	l.inbox = live.NewInbox(w.pool, jobs.EnqueueEvents(w.client), l.streams, l.metrics)
+	counter, err := httpserver.NewIntakeCounter(meter)
+	if err != nil {
+		return fmt.Errorf("make metrics of intakes: %w", err)
+	}
+	l.intake = &httpserver.Intake{
+		Accepter: l.inbox, EventsSecret: settings.EventsSecret.Reveal(), Instances: p.storage, Requests: counter, Log: w.log,
+	}
+	if settings.Maskinporten != nil {
+		l.intake.Tokens = openid.New(settings.PlatformURL, scopeSyncAdapter, transport.NewClient(transport.Config{
+			Service: "authentication", BaseURL: settings.PlatformURL, SubscriptionKey: settings.SubscriptionKey.Reveal(),
+		}))
+	}
+	if settings.ServiceBus == nil {
+		return nil
+	}
+	l.bus, err = servicebus.New(servicebus.Config{
+		Connection: settings.ServiceBus.Connection.Reveal(), Queue: settings.ServiceBus.Queue, Accepter: l.inbox, Logger: w.log, Meter: meter,
+	})
+	if err != nil {
+		return fmt.Errorf("intake from Service Bus: %w", err)
+	}
+	return nil
+}
+
+// start sets everything to work that is not River's. stop ends it, the intakes aside, and waits.
+func (l *liveParts) start(ctx context.Context) (stop func()) {
+	ctx = context.WithoutCancel(ctx) // each part has its own end
+	watching, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { l.streams.Run(watching) })
+	running.Go(func() { l.part.Run(watching) })
+	running.Go(func() { l.poller.Follow(watching) })
+	var receiving context.Context
+	receiving, l.closeBus = context.WithCancel(ctx)
+	if l.bus != nil {
+		l.busDone.Go(func() { l.busErr = l.bus.Run(receiving) })
+	}
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// closeIntakes ends the intake from the bus and waits for what was accepted to be committed. The HTTP server is stopped already.
+func (l *liveParts) closeIntakes() error {
+	l.closeBus()
+	l.busDone.Wait()
+	l.inbox.Wait()
+	if l.busErr != nil {
+		return fmt.Errorf("intake from Service Bus: %w", l.busErr)
+	}
+	return nil
+}
+

@@ -1,0 +1,81 @@
+-- name: Streams :many
+-- Every stream in the order of the report, with what its living workers make of it.
+select s.*, coalesce(w.workers, 0)::bigint as workers, coalesce(w.throttle_reason, '')::text as throttle_reason,
+    coalesce(w.throttle_per_s, 0)::double precision as throttle_per_s
+from stream s left join lateral (
+    select count(*) as workers,
+        -- the one that is held back most speaks for all
+        (array_agg(o.throttle_reason order by o.throttle_per_s) filter (where o.throttle_reason is not null))[1] as throttle_reason,
+        sum(o.throttle_per_s) as throttle_per_s
+    from worker o
+    where o.heard_at > clock_timestamp() - @alive::interval and (s.source || '/' || s.stream) = any (o.streams)) w on true
+order by s.source, s.stream desc;
+
+-- name: LockStream :one
+select * from stream where source = @source and stream = @stream for update;
+
+-- name: SetStreamPaused :exec
+-- An operator's word; what the stream waits for itself is forgotten with it, so that a resumed one tries at once.
+update stream set paused = @paused, reason = @reason, operator = @operator, changed_at = clock_timestamp(),
+    waiting_reason = null, waiting_since = null
+where source = @source and stream = @stream;
+
+-- name: SetStreamRate :exec
+update stream set rate_per_s = sqlc.narg(rate_per_s), rate_reason = @reason, rate_operator = @operator, rate_changed_at = clock_timestamp()
+where source = @source and stream = @stream;
+
+-- name: SetStreamWaiting :exec
+-- Keeps the first moment while the reason changes.
+update stream set waiting_reason = @reason, waiting_since = coalesce(waiting_since, clock_timestamp())
+where source = @source and stream = @stream;
+
+-- name: ClearStreamWaiting :exec
+update stream set waiting_reason = null, waiting_since = null
+where source = @source and stream = @stream and waiting_reason is not null;
+
+-- name: MoveLiveWatermark :exec
+-- Never back: two processes may have looked at nearly the same time.
+update stream set watermark = greatest(watermark, @watermark::timestamptz), watermark_at = clock_timestamp()
+where source = @source and stream = 'live';
+
+-- name: HistoryPaused :one
+-- Asked before a slice claims anything.
+select exists (select 1 from stream where source = @source and stream = 'history' and paused)::boolean as paused;
+
+-- name: HearWorker :exec
+insert into worker as w (name, streams, throttle_reason, throttle_per_s)
+values (@name, @streams, sqlc.narg(throttle_reason), sqlc.narg(throttle_per_s))
+on conflict (name) do update set heard_at = clock_timestamp(), streams = excluded.streams,
+    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s;
+
+-- name: StreamsOfWorker :many
+-- What a worker must know of the streams every second: their states, how many others work on each, and how many live at all.
+select s.source, s.stream, s.paused, s.reason, s.operator, s.changed_at, s.rate_per_s, s.waiting_reason, s.waiting_since,
+    (select count(*) from worker o where o.heard_at > clock_timestamp() - @alive::interval and o.name <> @name
+        and (s.source || '/' || s.stream) = any (o.streams)) as others,
+    (select count(*) from worker o where o.heard_at > clock_timestamp() - @alive::interval) as living
+from stream s;
+
+-- name: DropWorker :exec
+delete from worker where name = @name;
+
+-- name: DropDeadWorkers :exec
+delete from worker where heard_at < clock_timestamp() - interval '1 hour';
+
+-- name: LiveLags :many
+-- How far live streams are behind: the age of the oldest event that nobody has tried, so that one bad item is not taken for a
+-- lag, and that of the watermark, -1 where there is none. failing: it is held by an organisation that cannot be polled.
+select s.source, s.paused, (s.waiting_reason is not null)::boolean as waiting,
+    (exists (select 1 from poll_org o where o.source = s.source and o.failure is not null))::boolean as failing,
+    coalesce(extract(epoch from clock_timestamp() - (
+        select i.received_at from inbox i where i.source = s.source and i.attempt = 0 and i.held = 0
+        order by i.received_at limit 1)), 0)::double precision as event_s,
+    coalesce(extract(epoch from clock_timestamp() - s.watermark), -1)::double precision as watermark_s
+from stream s where s.stream = 'live' order by s.source;
+
+-- name: LivingWorkers :one
+select count(*) from worker where heard_at > clock_timestamp() - @alive::interval;
+
+-- name: LiveExceptions :one
+-- Items in quarantine that no window of history put there.
+select count(*) from quarantine where source = @source and window_id is null;

@@ -1,0 +1,159 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"go.uber.org/zap"
+
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
+	"github.com/altinn/dialogsync/internal/telemetry"
+)
+
+// How much the keeper does at a time.
+const (
+	// keepChunk is how many rows get jobs in one transaction.
+	keepChunk = 2000
+	// keepChunks is how many such transactions a round may take, for each source.
+	keepChunks = 20
+	// mostAtHand is how many jobs may wait for workers before parked rows stay parked: more would only be written to be read.
+	mostAtHand = 20_000
+	// probes is how many rows a stream that waits is tried with in a round.
+	probes = 3
+	// sweepChunk is how many rows are looked over for lost jobs in a round: a million takes minutes, and costs little.
+	sweepChunk = 20_000
+)
+
+// Keeper sees to it that every row of the inbox has a job: parked ones once their stream goes on, and those whose job was
+// lost, since River discards and cleans jobs away (Invariant 1). Any number of processes may run one; they take turns.
+type Keeper struct {
+	Pool    *pgxpool.Pool
+	Enqueue EnqueueEvents
+	// Queue is the one that Enqueue inserts into.
+	Queue string
+	Gate  *stream.Gate
+	Log   *zap.Logger
+
+	mu sync.Mutex
+	// swept is how far the sweep for lost jobs has come; it starts over at the end.
+	swept int64
+}
+
+// Keep looks after everything once. It is meant to be called every few seconds and does nothing while another process is at
+// it.
+func (k *Keeper) Keep(ctx context.Context) error {
+	for _, source := range Sources() {
+		if err := k.unpark(ctx, source); err != nil {
+			return fmt.Errorf("keep inbox of %s: %w", source, err)
+		}
+	}
+	if err := k.sweep(ctx); err != nil {
+		return fmt.Errorf("keep inbox: %w", err)
+	}
+	return nil
+}
+
+// unpark gives jobs to the parked rows of a stream that goes on; one that waits is tried with a few.
+func (k *Keeper) unpark(ctx context.Context, source ledger.Source) error {
+	if open, _ := k.Gate.Open(source, stream.Live); !open {
+		return nil
+	}
+	size := int32(keepChunk)
+	_, _, waiting := k.Gate.Waiting(source, stream.Live)
+	if waiting {
+		size = probes
+	}
+	for range keepChunks {
+		given, err := k.unparkChunk(ctx, source, size)
+		if err != nil {
+			return err
+		}
+		if given < int(size) || waiting {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (k *Keeper) unparkChunk(ctx context.Context, source ledger.Source, size int32) (given int, err error) {
+	err = k.inTurn(ctx, func(tx pgx.Tx, q *db.Queries) error {
+		atHand, err := q.EventsAtHand(ctx, db.EventsAtHandParams{Queue: k.Queue, AtMost: mostAtHand})
+		if err != nil {
+			return fmt.Errorf("count jobs at hand: %w", err)
+		}
+		if atHand >= mostAtHand {
+			return nil
+		}
+		rows, err := q.ParkedInbox(ctx, db.ParkedInboxParams{Source: source, AtMost: size})
+		if err != nil {
+			return fmt.Errorf("read parked events: %w", err)
+		}
+		given = len(rows)
+		return k.giveJobs(ctx, tx, q, rows)
+	})
+	return given, err
+}
+
+// sweep looks over the next part of the inbox for rows whose job is lost.
+func (k *Keeper) sweep(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.inTurn(ctx, func(tx pgx.Tx, q *db.Queries) error {
+		last, err := q.LastSwept(ctx, db.LastSweptParams{After: k.swept, AtMost: sweepChunk})
+		if err != nil {
+			return fmt.Errorf("find the next part: %w", err)
+		}
+		rows, err := q.SweepInbox(ctx, db.SweepInboxParams{After: k.swept, AtMost: sweepChunk, Longest: DeliveryTimeout + lostMargin})
+		if err != nil {
+			return fmt.Errorf("look for lost jobs: %w", err)
+		}
+		k.swept = last // 0 after the last part
+		var lost []int64
+		for _, row := range rows {
+			if row.Lost {
+				lost = append(lost, row.ID)
+			}
+		}
+		if len(lost) == 0 {
+			return nil
+		}
+		if lost, err = q.LockInboxRows(ctx, lost); err != nil {
+			return fmt.Errorf("lock events whose jobs are lost: %w", err)
+		}
+		k.Log.Warn("events had lost their jobs and get new ones", zap.Int(telemetry.LogKeyCount, len(lost)))
+		return k.giveJobs(ctx, tx, q, lost)
+	})
+}
+
+// inTurn runs do in a transaction, unless another process is at it.
+func (k *Keeper) inTurn(ctx context.Context, do func(pgx.Tx, *db.Queries) error) error {
+	return db.InTx(ctx, k.Pool, func(tx pgx.Tx, q *db.Queries) error {
+		mine, err := q.LockInboxKeeper(ctx)
+		if err != nil {
+			return fmt.Errorf("take turns: %w", err)
+		}
+		if !mine {
+			return nil
+		}
+		return do(tx, q)
+	})
+}
+
+func (k *Keeper) giveJobs(ctx context.Context, tx pgx.Tx, q *db.Queries, rows []int64) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	jobs, err := k.Enqueue(ctx, tx, rows)
+	if err != nil {
+		return err
+	}
+	if err := q.GiveInboxJobs(ctx, db.GiveInboxJobsParams{Ids: rows, JobIds: jobs}); err != nil {
+		return fmt.Errorf("give %d events jobs: %w", len(rows), err)
+	}
+	return nil
+}
