@@ -72,7 +72,7 @@ func (d *demo) stopLive(ctx context.Context) error {
 		return err
 	}
 	sayf("%d things had happened; %s after the last of them live sync was past it.", report.Total, time.Since(began).Round(time.Second))
-	return nil
+	return d.sayLatency(ctx)
 }
 
 // liveReport is how the simulator's live mode stands.

@@ -41,6 +41,8 @@ var (
 	errPollFenced = errors.New("the poll was taken over by another run")
 	// errPollHeld tells that there is nothing to claim now.
 	errPollHeld = errors.New("the poll is held, rests or has not begun")
+	// errNoOrgs tells that no organisation is known yet: a run over none would promise what it has not seen.
+	errNoOrgs = errors.New("no organisation is known yet")
 )
 
 // Poller polls sources: it brings over what changed since the last look, and looks again at stretches of the past for what
@@ -122,8 +124,11 @@ func (p *Poller) Run(ctx context.Context, reach Reach) (PollEnd, error) {
 			return PollEnd{Rest: gateRest}, nil
 		}
 		run, rest, err := p.claim(ctx, reach, config)
-		if errors.Is(err, errPollHeld) {
+		switch {
+		case errors.Is(err, errPollHeld):
 			return PollEnd{Rest: max(rest, 0)}, nil
+		case errors.Is(err, errNoOrgs):
+			return PollEnd{Rest: gateRest}, nil
 		}
 		if err != nil {
 			return PollEnd{}, fmt.Errorf("poll %s of %s: %w", reach.Name, reach.Source, err)
@@ -200,7 +205,13 @@ func (p *Poller) take(ctx context.Context, reach Reach, config PollConfig) (*pol
 			}
 			run.since = first.Since
 		}
-		return run.begin(ctx, q, row)
+		if err := run.begin(ctx, q, row); err != nil {
+			return err
+		}
+		if len(run.positions) == 0 {
+			return errNoOrgs
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

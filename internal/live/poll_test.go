@@ -867,6 +867,20 @@ func TestNewOrganisationIsPolledFromWhenLiveBegan(t *testing.T) {
 	assert.Less(t, p.live(t, ledger.A3AppInstances).LagS, 10.0)
 }
 
+// A worker that has just been installed polls before it has asked which organisations there are.
+func TestFirstBatchWaitsForOrganisations(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t)
+	p.exec(t, "delete from organisation")
+	end := p.poll(t, live.ReachBatch)
+	assert.Positive(t, end.Rest, "it is tried again soon, not at the next tick")
+	assert.Nil(t, p.live(t, ledger.A2ArchivedForms).Watermark)
+
+	p.know(t, "ttd")
+	assert.Zero(t, p.poll(t, live.ReachBatch))
+	assert.NotNil(t, p.live(t, ledger.A2ArchivedForms).Watermark)
+}
+
 func TestRowsThatCannotBeReadAreQuarantinedOnce(t *testing.T) {
 	t.Parallel()
 	p := newPolling(t)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,7 @@ import (
 )
 
 // syncRuns is how many sequences are tried; shrinking takes as many more as it needs.
-const syncRuns = 12
+const syncRuns = 40
 
 // TestWhateverHappensTheTargetFollowsTheSource: changes, deletions, events that come twice, late or never, rows that become visible
 // late, pauses, two processes that deliver events, poll and walk history at once, either of which may be held up between any two
@@ -35,7 +36,9 @@ func TestWhateverHappensTheTargetFollowsTheSource(t *testing.T) {
 	t.Parallel()
 	p := newPolling(t, func(c *live.PollConfig) { c.PageSize = 3 })
 	p.pass(-40 * 24 * time.Hour)
-	processes := []*syncProcess{newSyncProcess(t, p, "one"), newSyncProcess(t, p, "two")}
+	platform := httptest.NewServer(p.sim.Handler())
+	t.Cleanup(platform.Close)
+	processes := []*syncProcess{newSyncProcess(t, p, platform.URL, "one"), newSyncProcess(t, p, platform.URL, "two")}
 	runs, failing := 0, false
 	rapid.Check(t, func(rt *rapid.T) {
 		if runs++; runs > syncRuns && !failing {
@@ -118,22 +121,22 @@ func (h heldUp) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func newSyncProcess(t *testing.T, p *polling, name string) *syncProcess {
+func newSyncProcess(t *testing.T, p *polling, url, name string) *syncProcess {
 	t.Helper()
 	pr := &syncProcess{gate: &turnstile{}}
 	client := func(service string) *http.Client {
 		hc := transport.NewClient(transport.Config{
-			Service: service, BaseURL: p.url, Retry: transport.RetryPolicy{Attempts: 1}, AttemptTimeout: time.Hour,
+			Service: service, BaseURL: url, Retry: transport.RetryPolicy{Attempts: 1}, AttemptTimeout: time.Hour,
 		})
 		t.Cleanup(hc.CloseIdleConnections)
 		hc.Transport = heldUp{pr.gate, hc.Transport}
 		return hc
 	}
 	deliverer := *p.deliverer
-	deliverer.Storage = storage.New(p.url, client("storage"))
+	deliverer.Storage = storage.New(url, client("storage"))
 	deliverer.Catalog = storage.NewCatalog(deliverer.Storage)
-	deliverer.Register = register.New(p.url, client("register"))
-	deliverer.Dialogs = dialogporten.New(p.url, client("dialogporten"))
+	deliverer.Register = register.New(url, client("register"))
+	deliverer.Dialogs = dialogporten.New(url, client("dialogporten"))
 	pr.events = live.NewEvents(live.EventsConfig{
 		Pool: p.pool, Deliverer: &deliverer, Gate: p.gate, Log: p.log, Rest: time.Millisecond, Jitter: func() float64 { return 0 },
 	})
@@ -188,6 +191,7 @@ func beginSync(t *testing.T, rt *rapid.T, p *polling, processes []*syncProcess) 
 		m.things = append(m.things, &syncThing{thing: p.place(t, th, p.clock().Add(-time.Duration(2+n/2)*time.Hour)), edition: 1})
 	}
 	p.poll(t, live.ReachCatchUp)
+	require.NoError(t, p.poller.SecondLook(t.Context(), ledger.A3AppInstances)) // begins it
 	backfills := &history.Backfills{
 		Pool: p.pool, Orgs: p.deliverer.Storage, Enqueue: func(context.Context, pgx.Tx, int64, int) error { return nil },
 	}
@@ -257,9 +261,11 @@ func (m *syncModel) wake(pr *syncProcess) {
 	}
 }
 
-func (m *syncModel) process() *syncProcess { return rapid.SampledFrom(m.processes).Draw(m.rt, "process") }
+func (m *syncModel) process() *syncProcess {
+	return rapid.SampledFrom(m.processes).Draw(m.rt, "process")
+}
 
-// awake runs live work, which must not touch anything while its stream is paused.
+// live runs live work, which must not touch anything while its stream is paused.
 func (m *syncModel) live(pr *syncProcess, do func(ctx context.Context) error) {
 	m.start(pr, do)
 	if n := pr.gate.passed(); m.paused && n > 0 {
@@ -280,8 +286,9 @@ func (m *syncModel) one(of func(*syncThing) bool) *syncThing {
 	return rapid.SampledFrom(fit).Draw(m.rt, "thing")
 }
 
-// changes says that something of an instance changed now; it may be committed late.
+// changed says that something of an instance changed now; it may be committed late.
 func (m *syncModel) changed(th *syncThing) {
+	m.p.pass(time.Millisecond) // no two changes share their time
 	require.NoError(m.t, m.p.sim.Storage.SetLastChanged(th.guid, m.p.clock()))
 	if !th.gone && !th.late && rapid.IntRange(0, 5).Draw(m.rt, "committed late") == 0 {
 		require.NoError(m.t, m.p.sim.Storage.Withhold(th.guid, time.Time{}))
@@ -472,7 +479,7 @@ func (m *syncModel) settle() {
 	m.expire()
 	pr, ctx := m.processes[0], m.t.Context()
 	pr.gate.set(0, false)
-	for range 100 {
+	for range 30 {
 		require.NoError(m.t, m.p.keeper.Keep(ctx))
 		for _, row := range m.p.rows(m.t) {
 			_, err := pr.events.Deliver(ctx, row.ID, row.Job)
@@ -486,11 +493,8 @@ func (m *syncModel) settle() {
 		_, err := pr.poller.Run(ctx, m.p.reach(m.t, reach))
 		require.NoError(m.t, err)
 	}
-	m.p.exec(m.t, "update ledger set read_at = read_at - interval '11 min', recorded_at = recorded_at - interval '11 min'")
-	m.p.exec(m.t, "update poll set since = since - interval '1 day', run_to = null where reach = 'second-look'")
-	for range 2 {
-		require.NoError(m.t, pr.poller.SecondLook(ctx, ledger.A3AppInstances))
-	}
+	m.p.age(m.t)
+	require.NoError(m.t, pr.poller.SecondLook(ctx, ledger.A3AppInstances))
 }
 
 // agree holds when everything has come to its end.

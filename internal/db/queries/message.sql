@@ -1,0 +1,65 @@
+-- name: TakeMessageLeases :many
+-- Returns the messages that are the holder's now; the others are somebody else's.
+insert into message_lease as l (altinn2_id, holder, until)
+select i.altinn2_id, @holder, clock_timestamp() + @lease::interval
+from (select unnest(@altinn2_ids::integer[]) as altinn2_id) as i
+order by i.altinn2_id
+on conflict (altinn2_id) do update set holder = excluded.holder, until = excluded.until
+where l.until <= clock_timestamp()
+returning altinn2_id;
+
+-- name: RenewMessageLeases :one
+-- Returns how many of the messages are the holder's still.
+with renewed as (
+    update message_lease set until = clock_timestamp() + @lease::interval
+    where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder
+    returning 1)
+select count(*) from renewed;
+
+-- name: ReleaseMessageLeases :exec
+delete from message_lease where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder;
+
+-- name: MessageRows :many
+select m.altinn2_id, created, change_seq, due_at, stage, outcome, mapping_version, correspondence_id, dialog_id, reason, sent
+from unnest(@altinn2_ids::integer[]) as wanted(id)
+join message as m on m.altinn2_id = wanted.id;
+
+-- name: RecordMessages :many
+-- Returns the messages that were recorded: those of which the holder has the lease still.
+with i as (
+    select unnest(@altinn2_ids::integer[]) as altinn2_id, unnest(@created::timestamptz[]) as created,
+        unnest(@change_seqs::bigint[]) as change_seq, unnest(@due_at::timestamptz[]) as due_at, unnest(@stages::text[]) as stage,
+        unnest(@outcomes::text[]) as outcome, unnest(@mapping_versions::smallint[]) as mapping_version,
+        unnest(@correspondence_ids::uuid[]) as correspondence_id, unnest(@dialog_ids::uuid[]) as dialog_id,
+        unnest(@reasons::text[]) as reason, unnest(@sent::bytea[]) as sent),
+held as (
+    select l.altinn2_id from message_lease as l join i using (altinn2_id) where l.holder = @holder
+    for share of l)
+insert into message as m (altinn2_id, created, change_seq, due_at, stage, outcome, mapping_version, correspondence_id, dialog_id, reason, sent)
+select i.altinn2_id, i.created, i.change_seq, nullif(i.due_at, '0001-01-01 00:00:00+00'), i.stage::message_stage, i.outcome::outcome, i.mapping_version,
+    nullif(i.correspondence_id, '00000000-0000-0000-0000-000000000000'), nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'),
+    nullif(i.reason, ''), i.sent
+from i join held using (altinn2_id)
+order by i.altinn2_id
+on conflict (altinn2_id) do update set
+    created = excluded.created,
+    change_seq = greatest(m.change_seq, excluded.change_seq),
+    due_at = excluded.due_at,
+    stage = excluded.stage,
+    outcome = excluded.outcome,
+    mapping_version = excluded.mapping_version,
+    correspondence_id = excluded.correspondence_id,
+    dialog_id = excluded.dialog_id,
+    reason = excluded.reason,
+    sent = excluded.sent
+returning altinn2_id;
+
+-- name: DueMessages :many
+select altinn2_id, due_at from message where due_at <= @now order by due_at limit @max_rows;
+
+-- name: MessageAttachments :many
+select altinn2_attachment_id, attachment_id from message_attachment where altinn2_attachment_id = any(@altinn2_attachment_ids::text[]);
+
+-- name: KeepMessageAttachment :exec
+insert into message_attachment (altinn2_attachment_id, attachment_id) values (@altinn2_attachment_id, @attachment_id)
+on conflict (altinn2_attachment_id) do update set attachment_id = excluded.attachment_id;
