@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## migrate made-up history from a simulated platform, and prove it (ITEMS=20000 DAYS=90)
+demo: ## live sync and history of a made-up world, side by side, and the proof (ITEMS=20000 DAYS=90)
 	go run ./cmd/demo -items $(ITEMS) -days $(DAYS)
 
 .PHONY: demo-short

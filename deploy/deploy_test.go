@@ -44,42 +44,65 @@ func TestKubernetesSettings(t *testing.T) {
 	t.Parallel()
 	secrets := t.TempDir()
 	for name, content := range map[string]string{
-		"database-url":     "postgres://dialogsync@database.example.org/dialogsync",
-		"events-secret":    "some secret",
-		"maskinporten-jwk": base64.StdEncoding.EncodeToString([]byte("{}")),
-		"subscription-key": "some key",
+		"database-url":          "postgres://dialogsync@database.example.org/dialogsync",
+		"events-secret":         "some secret",
+		"maskinporten-jwk":      base64.StdEncoding.EncodeToString([]byte("{}")),
+		"servicebus-connection": "Endpoint=sb://bus.example.org/;SharedAccessKeyName=x;SharedAccessKey=x",
+		"subscription-key":      "some key",
 	} {
 		require.FileExists(t, filepath.Join("kubernetes/example/secret", name))
 		require.NoError(t, os.WriteFile(filepath.Join(secrets, name), []byte(content), 0o600))
 	}
 	literals := append(configMap(t, "kubernetes/base"), configMap(t, "kubernetes/example")...)
 
-	for manifest, need := range map[string]config.Need{"worker.yaml": config.NeedAll, "migrate.yaml": config.NeedDatabase} {
-		t.Run(manifest, func(t *testing.T) {
+	base, patched := "kubernetes/base/worker.yaml", "kubernetes/example/worker.yaml"
+	for name, tt := range map[string]struct {
+		manifests []string
+		need      config.Need
+		bus       bool
+	}{
+		"worker of the base":    {manifests: []string{base}, need: config.NeedAll},
+		"worker of the example": {manifests: []string{base, patched}, need: config.NeedAll, bus: true},
+		"migration":             {manifests: []string{"kubernetes/base/migrate.yaml"}, need: config.NeedDatabase},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var workload struct {
-				Spec struct {
-					Template struct {
-						Spec struct {
-							Containers []struct {
-								Env []struct {
-									Name  string `yaml:"name"`
-									Value string `yaml:"value"`
-								} `yaml:"env"`
-							} `yaml:"containers"`
-						} `yaml:"spec"`
-					} `yaml:"template"`
-				} `yaml:"spec"`
-			}
-			read(t, filepath.Join("kubernetes/base", manifest), &workload)
 			environ := slices.Clone(literals)
-			for _, variable := range workload.Spec.Template.Spec.Containers[0].Env {
-				environ = append(environ, variable.Name+"="+strings.Replace(variable.Value, "/run/secrets/dialogsync", secrets, 1))
+			for _, manifest := range tt.manifests {
+				for _, variable := range variables(t, manifest) {
+					environ = append(environ, strings.Replace(variable, "/run/secrets/dialogsync", secrets, 1))
+				}
 			}
-			_, err := config.Load(environ, need)
+			settings, err := config.Load(environ, tt.need)
 			require.NoError(t, err)
+			require.Equal(t, tt.bus, settings.ServiceBus != nil)
 		})
 	}
+}
+
+// variables returns what a manifest sets in the environment of its first container, NAME=value.
+func variables(t *testing.T, manifest string) []string {
+	t.Helper()
+	var workload struct {
+		Spec struct {
+			Template struct {
+				Spec struct {
+					Containers []struct {
+						Env []struct {
+							Name  string `yaml:"name"`
+							Value string `yaml:"value"`
+						} `yaml:"env"`
+					} `yaml:"containers"`
+				} `yaml:"spec"`
+			} `yaml:"template"`
+		} `yaml:"spec"`
+	}
+	read(t, manifest, &workload)
+	var environ []string
+	for _, variable := range workload.Spec.Template.Spec.Containers[0].Env {
+		environ = append(environ, variable.Name+"="+variable.Value)
+	}
+	return environ
 }
 
 // configMap returns the settings that a kustomization adds, NAME=value.
