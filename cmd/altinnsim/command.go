@@ -22,9 +22,10 @@ import (
 
 const long = `altinnsim simulates the platform that dialogsync works between, on one address and in memory:
 Storage, Register, the list of service owners, Maskinporten and the exchange of its tokens, Altinn
-Events, and a strict Dialogporten. It makes up a world from a seed (the same seed gives the same
-world), fails on purpose when it is told to, keeps the story of every item, and compares both sides
-item by item.
+Events, the export of Altinn 2's messages, Correspondence, and a strict Dialogporten; on a port of
+its own also Azure Service Bus. It makes up a world from a seed (the same seed gives the same world)
+and keeps it moving, fails on purpose when it is told to, keeps the story of every item, and
+compares both sides item by item.
 
 Paths are those of the real gateway: /storage/api/v1, /register/api/v1, /orgs/altinn-orgs.json,
 /maskinporten, /authentication/api/v1, /events/api/v1, /a2/v1, /correspondence/api/v1,

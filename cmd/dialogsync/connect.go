@@ -116,12 +116,9 @@ func tokens(settings config.Config) (transport.TokenSource, error) {
 	if settings.Maskinporten == nil {
 		return nil, nil //nolint:nilnil // no tokens is an answer
 	}
-	client, err := maskinporten.New(maskinporten.Config{
-		URL: settings.Maskinporten.URL, ClientID: settings.Maskinporten.ClientID, JWK: settings.Maskinporten.JWK.Reveal(),
-		Scopes: settings.Maskinporten.Scopes,
-	}, transport.NewClient(transport.Config{Service: "maskinporten", BaseURL: settings.Maskinporten.URL}))
+	client, err := newMaskinporten(settings)
 	if err != nil {
-		return nil, fmt.Errorf("settings of Maskinporten: %w", err)
+		return nil, err
 	}
 	// Storage and Register take Altinn's tokens only; Dialogporten takes both kinds.
 	return maskinporten.NewExchange(settings.PlatformURL, client, transport.NewClient(transport.Config{

@@ -37,14 +37,21 @@ func (c *cli) itemCommand() *cobra.Command {
 		Use:   "sync KEY --reason TEXT",
 		Short: "Deliver one item now, in this process",
 		Example: `  dialogsync item sync 50001337/6f3da581-76f9-412c-ba01-44e375b5bc79 --dry-run -o json
-  dialogsync item sync 50001337/6f3da581-76f9-412c-ba01-44e375b5bc79 --yes --reason "citizen asked"`,
+  dialogsync item sync 50001337/6f3da581-76f9-412c-ba01-44e375b5bc79 --yes --reason "citizen asked"
+  dialogsync item sync 30088189 --source a2-correspondence --migration --dry-run`,
 		Long: `Reads one item from its source and makes its dialog what it should be, and records the outcome. KEY is
-<partyId>/<instanceGuid>. With --dry-run nothing is sent: the requests that would change something are printed.
+<partyId>/<instanceGuid>, or the number of a message in Altinn 2. With --dry-run nothing is sent: the requests that would change
+something are printed.
 
 --app-id and --created name what a source that no longer has the instance can't tell. Exit code 0 for an outcome, 3 if the item
 could not be delivered.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return c.itemSync(cmd.Context(), args[0], &f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.isMessage(args[0]) {
+				return c.messageSync(cmd.Context(), args[0], &f)
+			}
+			return c.itemSync(cmd.Context(), args[0], &f)
+		},
 	}
 	f.addFlags(sync)
 	flags := sync.Flags()
@@ -77,7 +84,7 @@ func (c *cli) itemSync(ctx context.Context, key string, f *itemFlags) error {
 		return err
 	}
 	if !f.dryRun && strings.TrimSpace(f.reason) == "" {
-		return usageError{"--reason is needed: it is kept with who and when"}
+		return errReasonNeeded
 	}
 	pool, err := c.database(ctx, settings, commandPool)
 	if err != nil {
@@ -162,13 +169,7 @@ func (c *cli) reportItem(result delivery.Result, failed error, rehearsal *transp
 		failed = errWaitingForPDF
 		report.Outcome, report.Reason = string(ledger.Failed), "wait_for_pdf"
 	}
-	err := c.print(report, func(w io.Writer, _ bool) {
-		line(w, report.Outcome, orDash(report.Reason), orDash(report.DialogID))
-		for _, r := range report.Requests {
-			line(w, "  would send", r.Method+" "+r.Path)
-		}
-	})
-	if err != nil {
+	if err := c.printItem(report); err != nil {
 		return err
 	}
 	if failed != nil {
@@ -176,6 +177,15 @@ func (c *cli) reportItem(result delivery.Result, failed error, rehearsal *transp
 		return codedError{code: exitPartly, err: errQuiet}
 	}
 	return nil
+}
+
+func (c *cli) printItem(report itemReport) error {
+	return c.print(report, func(w io.Writer, _ bool) {
+		line(w, report.Outcome, orDash(report.Reason), orDash(report.DialogID))
+		for _, r := range report.Requests {
+			line(w, "  would send", r.Method+" "+r.Path)
+		}
+	})
 }
 
 var errWaitingForPDF = errors.New("the dialog is written, but the PDF of a submission is not made yet: deliver the item again later")

@@ -148,12 +148,15 @@ func (c *cli) rootCommand() *cobra.Command {
 		Long: `dialogsync brings messages and forms from Altinn 2 and Altinn 3 into Dialogporten and keeps them current.
 
 'dialogsync worker' runs the synchronisation, in as many processes as you like around one PostgreSQL. The other commands
-are for operators: they order backfills, show how far history is walked, and put single items right.
+are for operators: they order backfills, pause and throttle streams, show how far live and history are, and put single
+items right.
 
   dialogsync migrate up                                      make or update the schema
+  dialogsync worker                                          live sync begins, and history that is ordered
   dialogsync backfill create --source a3-app-instances \
       --from 2025-12-31 --to 2025-01-01 --reason "2025"      walk 2025, newest day first
   dialogsync backfill watch                                  see the watermark move
+  dialogsync stream pause a3-app-instances/live --reason R   stop a stream on all workers; resume lets it go on
   dialogsync status                                          what is true now
 
 Settings come from the environment (DIALOGSYNC_DATABASE_URL and others; docs/configuration.md). Data go to stdout, progress

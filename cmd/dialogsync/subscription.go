@@ -342,7 +342,11 @@ func (c *cli) printSubscriptions(reports []subscriptionReport, note string) erro
 	err := c.print(reports, func(w io.Writer, wide bool) {
 		header := []any{"ID", "APP", "ENDPOINT", "VALIDATED", "COMPLETE FROM", "ACTION"}
 		if wide {
-			header = append(header, "CREATED", "ERROR")
+			header = append(header, "CREATED")
+		}
+		failed := slices.ContainsFunc(reports, func(r subscriptionReport) bool { return r.Error != "" })
+		if failed {
+			header = append(header, "ERROR")
 		}
 		line(w, header...)
 		for i := range reports {
@@ -353,7 +357,10 @@ func (c *cli) printSubscriptions(reports []subscriptionReport, note string) erro
 			}
 			row := []any{id, orDash(r.App), r.Endpoint, r.Validated, moment(r.CompleteFrom), orDash(r.Action)}
 			if wide {
-				row = append(row, moment(r.Created), orDash(r.Error))
+				row = append(row, moment(r.Created))
+			}
+			if failed {
+				row = append(row, orDash(r.Error))
 			}
 			line(w, row...)
 		}

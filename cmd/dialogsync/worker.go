@@ -45,19 +45,24 @@ func (c *cli) workerCommand() *cobra.Command {
 		Use:   "worker",
 		Short: "Run the synchronisation until told to stop",
 		Long: `Runs the synchronisation. Run as many as you like: they share the work through PostgreSQL, and what one leaves undone
-another takes up.
+another takes up. Live sync begins with the first worker, history when a backfill is ordered.
+
+Changes come in by POST /events/{secret} with DIALOGSYNC_EVENTS_SECRET, from Azure Service Bus with
+DIALOGSYNC_SERVICEBUS_CONNECTION and _QUEUE, and by POST /storage/dialogporten/api/v1/syncDialog; polls find what none of
+them told. docs/live.md explains them, and how --batch-overlap and the other reaches are set.
 
 SIGTERM or Ctrl-C ends it in good order: checkpoints are saved, which takes seconds. A second signal ends it at once, which
-loses nothing either. /healthz, /readyz and /metrics are served on DIALOGSYNC_HTTP_ADDR; logs go to stderr.`,
+loses nothing either. /healthz, /readyz and /metrics are served on DIALOGSYNC_HTTP_ADDR, beside events and commands; logs go
+to stderr.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return c.runWorker(cmd.Context(), f) },
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&f.slots, "history-slots", 8, "windows of history that this process walks at once")
 	flags.IntVar(&f.concurrency, "concurrency", 32, "items that one window delivers at once")
-	flags.IntVar(&f.pageSize, "page-size", 500, "instances asked of Storage at a time")
+	flags.IntVar(&f.pageSize, "page-size", 500, "instances asked of Storage at a time, by history and polls")
 	flags.DurationVar(&f.sliceTime, "slice-time", 2*time.Minute, "how long a job works before it gives its slot back")
-	flags.DurationVar(&f.lease, "lease", 30*time.Second, "how long a window stays held when its worker is not heard of")
+	flags.DurationVar(&f.lease, "lease", 30*time.Second, "how long a window or a poll stays held when its worker is not heard of")
 	flags.DurationVar(&f.rest, "rest", 15*time.Second, "how long to wait before trying a failing system again")
 	flags.StringVar(&f.name, "name", workerName(), "name of this process in the database and in logs")
 	f.live.addFlags(flags)
@@ -74,12 +79,14 @@ func workerName() string {
 
 // worker is a worker process with all its parts.
 type worker struct {
-	log     *zap.Logger
-	pool    *pgxpool.Pool
-	metrics *telemetry.Metrics
-	client  *river.Client[pgx.Tx]
-	live    *liveParts
-	server  *httpserver.Server
+	log  *zap.Logger
+	pool *pgxpool.Pool
+	// gatePool is the streams' gate's own.
+	gatePool *pgxpool.Pool
+	metrics  *telemetry.Metrics
+	client   *river.Client[pgx.Tx]
+	live     *liveParts
+	server   *httpserver.Server
 	// stopping is closed when work under way is to end.
 	stopping chan struct{}
 }
@@ -105,7 +112,14 @@ func (c *cli) runWorker(ctx context.Context, f workerFlags) error {
 		return err
 	}
 	defer pool.Close()
-	w := &worker{log: log, pool: pool, stopping: make(chan struct{})}
+	// What operators say of the streams is heard within two seconds, however many wait for the other connections.
+	const gateConns = 2
+	gatePool, err := c.database(ctx, settings, gateConns)
+	if err != nil {
+		return err
+	}
+	defer gatePool.Close()
+	w := &worker{log: log, pool: pool, gatePool: gatePool, stopping: make(chan struct{})}
 	if err := w.assemble(settings, f); err != nil {
 		return err
 	}

@@ -36,7 +36,8 @@ func (f *liveFlags) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&f.slots, "event-slots", usualSlots, "events that this process delivers at once")
 	flags.Float64Var(&f.reserved, "live-share", throttle.DefaultReserved,
 		"share of all deliveries under way in this process that history never takes, from 0 to below 1")
-	flags.DurationVar(&f.poll.CatchUpEvery, "catch-up-every", live.DefaultCatchUpEvery, "how often app instances are polled for what no event told")
+	flags.DurationVar(&f.poll.CatchUpEvery, "catch-up-every", live.DefaultCatchUpEvery,
+		"how often app instances are polled for what no event told")
 	flags.DurationVar(&f.poll.CatchUpOverlap, "catch-up-overlap", live.DefaultCatchUpOverlap, "how far back each such poll looks again")
 	flags.DurationVar(&f.poll.Grace, "catch-up-grace", live.DefaultGrace, "how long an instance is left to its event, where events come in")
 	flags.DurationVar(&f.poll.BatchOverlap, "batch-overlap", live.DefaultBatchOverlap, "how far back each batch of archived forms looks again")
@@ -86,7 +87,7 @@ func (w *worker) assembleLive(
 ) (*liveParts, error) {
 	l := &liveParts{}
 	l.streams = stream.NewGate(stream.GateConfig{
-		Pool: w.pool, Worker: f.name, Log: w.log,
+		Pool: w.gatePool, Worker: f.name, Log: w.log,
 		Throttled: func() (string, float64) { return l.part.Throttled() },
 	})
 	l.part = throttle.NewGate(throttle.Config{
@@ -178,4 +179,3 @@ func (l *liveParts) closeIntakes() error {
 	}
 	return nil
 }
-

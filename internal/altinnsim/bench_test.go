@@ -1,11 +1,11 @@
 package altinnsim_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -68,33 +68,36 @@ func createByHandler(b *testing.B, pb *testing.PB, handler http.Handler, body []
 }
 
 // BenchmarkCreatesOverHTTP is what creates cost over loopback. The client shares the cores and is as bare as can be:
-// kept connections, one request at a time on each, prepared bytes with new ids, answers read up to their length.
+// kept connections, prepared bytes with new ids, answers read up to their length. One request at a time on each
+// connection, or several written at once and answered in order.
 func BenchmarkCreatesOverHTTP(b *testing.B) {
 	for name, options := range benchModes() {
-		b.Run(name, func(b *testing.B) {
-			b.Helper()
-			server := httptest.NewServer(benchSim(b, options).Handler())
-			b.Cleanup(server.Close)
-			body, places := benchDialog(b)
-			head := "POST " + createPath + " HTTP/1.1\r\nHost: " + server.Listener.Addr().String() +
-				"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
-			request := append([]byte(head), body...)
-			for i := range places {
-				places[i] += len(head)
-			}
-			const connections = 16
-			var left atomic.Int64
-			left.Store(int64(b.N))
-			failed := make(chan error, connections)
-			timed(b, func() {
-				for range connections {
-					go func() { failed <- createOn(b.Context(), server.Listener.Addr(), bytes.Clone(request), places, &left) }()
+		for client, atOnce := range map[string]int{"one by one": 1, "pipelined": 16} {
+			b.Run(name+"/"+client, func(b *testing.B) {
+				b.Helper()
+				server := httptest.NewServer(benchSim(b, options).Handler())
+				b.Cleanup(server.Close)
+				body, places := benchDialog(b)
+				head := "POST " + createPath + " HTTP/1.1\r\nHost: " + server.Listener.Addr().String() +
+					"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
+				request := append([]byte(head), body...)
+				for i := range places {
+					places[i] += len(head)
 				}
-				for range connections {
-					require.NoError(b, <-failed)
-				}
+				const connections = 16
+				var left atomic.Int64
+				left.Store(int64(b.N))
+				failed := make(chan error, connections)
+				timed(b, func() {
+					for range connections {
+						go func() { failed <- createOn(b.Context(), server.Listener.Addr(), request, places, atOnce, &left) }()
+					}
+					for range connections {
+						require.NoError(b, <-failed)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -161,48 +164,64 @@ func benchSim(b *testing.B, options altinnsim.Options) *altinnsim.Sim {
 	return sim
 }
 
-// createOn sends creates on one connection until none is left to send.
-func createOn(ctx context.Context, to net.Addr, request []byte, places []int, left *atomic.Int64) error {
+// createOn sends creates on one connection, so many at once, until none is left to send.
+func createOn(ctx context.Context, to net.Addr, request []byte, places []int, atOnce int, left *atomic.Int64) error {
 	connection, err := (&net.Dialer{}).DialContext(ctx, to.Network(), to.String())
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	defer func() { _ = connection.Close() }()
-	answer := make([]byte, 4096)
-	for left.Add(-1) >= 0 {
-		renew(request, places)
-		if _, err := connection.Write(request); err != nil {
+	batch := bytes.Repeat(request, atOnce)
+	answers := bufio.NewReaderSize(connection, 1<<14)
+	for {
+		n := 0
+		for ; n < atOnce && left.Add(-1) >= 0; n++ {
+			renew(batch[n*len(request):], places)
+		}
+		if n == 0 {
+			return nil
+		}
+		if _, err := connection.Write(batch[:n*len(request)]); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
-		if err := readCreated(connection, answer); err != nil {
-			return err
+		for range n {
+			if err := readCreated(answers); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
 }
 
 // readCreated reads an answer 201 with a body of known length.
-func readCreated(from io.Reader, buffer []byte) error {
-	const lengthName = "Content-Length: "
-	for n := 0; ; {
-		more, err := from.Read(buffer[n:])
+func readCreated(from *bufio.Reader) error {
+	length, created := 0, false
+	for {
+		line, err := from.ReadSlice('\n')
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
-		n += more
-		head, body, whole := bytes.Cut(buffer[:n], []byte("\r\n\r\n"))
-		if !whole {
-			continue
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
 		}
-		if !bytes.HasPrefix(head, []byte("HTTP/1.1 201 ")) {
-			return fmt.Errorf("not created: %s", buffer[:n])
+		if bytes.HasPrefix(line, []byte("HTTP/1.1 ")) {
+			created = bytes.HasPrefix(line, []byte("HTTP/1.1 201 "))
 		}
-		_, length, _ := bytes.Cut(head, []byte(lengthName))
-		length, _, _ = bytes.Cut(length, []byte("\r\n"))
-		if want, err := strconv.Atoi(string(length)); err != nil || len(body) >= want {
-			return err
+		if text, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
+			if length, err = strconv.Atoi(string(text)); err != nil {
+				return fmt.Errorf("content length: %w", err)
+			}
 		}
 	}
+	body, err := from.Peek(length)
+	switch {
+	case err != nil:
+		return fmt.Errorf("read body: %w", err)
+	case !created:
+		return fmt.Errorf("not created: %s", body)
+	}
+	_, err = from.Discard(length)
+	return err
 }
 
 // serial makes ids differ.

@@ -45,7 +45,7 @@ func (s *Sim) setUpMessages() {
 		Caller:   s.maskinportenReader(ServiceCorrespondence).Caller,
 		Outgoing: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.outgoing.ServeHTTP(w, r) }),
 		Steps:    s.Faults.Wrap(ServiceCorrespondenceJobs, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})),
-		Pauses:   s.options.Pauses,
+		Pauses:   s.options.CorrespondencePauses,
 	})
 	s.closers = append(s.closers, s.Correspondence.Close, s.Altinn2.Close)
 }

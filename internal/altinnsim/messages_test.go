@@ -250,7 +250,7 @@ func messagesOnly(n int) altinnsim.GenerateOptions {
 
 func TestMessagesThatAreBroughtOverCompareEqual(t *testing.T) {
 	t.Parallel()
-	c := carrier{setup(t, altinnsim.Options{Seed: 7, Pauses: []time.Duration{}})}
+	c := carrier{setup(t, altinnsim.Options{Seed: 7, CorrespondencePauses: []time.Duration{}})}
 	t.Cleanup(c.Close)
 	totals, err := c.Generate(messagesOnly(600))
 	require.NoError(t, err)
@@ -325,7 +325,7 @@ func TestMessagesThatAreBroughtOverCompareEqual(t *testing.T) {
 
 func TestDiffTellsWhatIsWrongWithMessages(t *testing.T) {
 	t.Parallel()
-	c := carrier{setup(t, altinnsim.Options{Seed: 7, Pauses: []time.Duration{}})}
+	c := carrier{setup(t, altinnsim.Options{Seed: 7, CorrespondencePauses: []time.Duration{}})}
 	t.Cleanup(c.Close)
 	options := messagesOnly(40)
 	options.Messages.Odd, options.Messages.Broken, options.Messages.Purged, options.Messages.Deceased = 0, 0, 0, 0
@@ -372,7 +372,7 @@ func TestDiffTellsWhatIsWrongWithMessages(t *testing.T) {
 
 func TestStoryOfAMessage(t *testing.T) {
 	t.Parallel()
-	c := carrier{setup(t, altinnsim.Options{Seed: 1, Pauses: []time.Duration{}})}
+	c := carrier{setup(t, altinnsim.Options{Seed: 1, CorrespondencePauses: []time.Duration{}})}
 	t.Cleanup(c.Close)
 	options := messagesOnly(5)
 	options.Messages.Attached, options.Messages.Odd, options.Messages.Broken, options.Messages.Purged, options.Messages.Deceased = 1, 0, 0, 0, 0
@@ -420,7 +420,7 @@ func TestMessagesWithTokens(t *testing.T) {
 	for _, mode := range []auth.Mode{auth.Decode, auth.Verify} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
-			c := carrier{setup(t, altinnsim.Options{Auth: mode, Pauses: []time.Duration{}})}
+			c := carrier{setup(t, altinnsim.Options{Auth: mode, CorrespondencePauses: []time.Duration{}})}
 			t.Cleanup(c.Close)
 			token := func(scope string) string {
 				signed, err := c.Maskinporten.Signer().Sign(map[string]any{
@@ -456,7 +456,7 @@ const hiddenItem = `{"correspondenceId":"019ba6eb-587b-7abc-8def-0123456789ab","
 
 func TestControlOfMessages(t *testing.T) {
 	t.Parallel()
-	r := setup(t, altinnsim.Options{Pauses: []time.Duration{}})
+	r := setup(t, altinnsim.Options{CorrespondencePauses: []time.Duration{}})
 	t.Cleanup(r.Close)
 	assert.Equal(t, http.StatusNoContent, r.do(t, http.MethodPut, "/_sim/correspondences", "["+hiddenItem+"]").status)
 	assert.Equal(t, http.StatusBadRequest, r.do(t, http.MethodPut, "/_sim/correspondences", `[{"statuses":[{"status":"Nothing"}]}]`).status)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,8 +73,9 @@ type Options struct {
 	Faults []faults.Rule
 	// Tokens set Maskinporten and the exchange up.
 	Tokens TokenOptions
-	// Pauses are what Correspondence waits before it repeats an HTTP call. Default: as the real one, together 0.7 seconds.
-	Pauses []time.Duration
+	// CorrespondencePauses are what Correspondence waits before it repeats an HTTP call. Default: as the real one, together
+	// 0.7 seconds.
+	CorrespondencePauses []time.Duration
 	// Events are how Altinn Events treats events from the start.
 	Events events.Settings
 	// Outbox is how changes leave Storage from the start. Nil: outbox.Defaults, which are the real service's.
@@ -127,6 +129,9 @@ type Sim struct {
 	outgoing http.Handler
 	// closers end what runs in the background and wait for it. They are set by New.
 	closers []func()
+
+	// worlds is held while the world is made or emptied: one does not end in the middle of the other.
+	worlds sync.Mutex
 
 	forwarder *outbox.Forwarder // nil: nobody is posted to
 	arrivals  arrivals
@@ -214,6 +219,8 @@ func (s *Sim) Freeze(t time.Time) {
 
 // Reset empties everything, takes faults off and lets the clock go on.
 func (s *Sim) Reset() {
+	s.worlds.Lock()
+	defer s.worlds.Unlock()
 	s.Live.Reset()
 	s.resetOutbox()
 	s.ServiceBus.Reset()
@@ -237,6 +244,8 @@ func (s *Sim) Reset() {
 // Generate makes up service owners, apps and instances, and registers their resources. What is there stays. The same
 // seed cannot be used twice: its instances are there already.
 func (s *Sim) Generate(options GenerateOptions) (generator.Totals, error) {
+	s.worlds.Lock()
+	defer s.worlds.Unlock()
 	var totals generator.Totals
 	g, err := generator.New(options, s.Now(), s.options.Host, s.Storage.App)
 	if err != nil {
@@ -361,6 +370,10 @@ func dialogportenCaller(reader auth.Reader) func(*http.Request) (dialogporten.Ca
 		if err != nil {
 			return dialogporten.Caller{}, fmt.Errorf("read caller: %w", err)
 		}
-		return dialogporten.Caller{Org: c.Org, OrgNumber: c.OrgNumber, Scopes: c.Scopes, Person: c.Person, Anonymous: c.Anonymous}, nil
+		if c.Consumer == "" {
+			// Whatever else names an organisation, it is the consumer that counts: without one nobody is served.
+			c.Org = ""
+		}
+		return dialogporten.Caller{Org: c.Org, OrgNumber: c.Consumer, Scopes: c.Scopes, Person: c.Person, Anonymous: c.Anonymous}, nil
 	}
 }

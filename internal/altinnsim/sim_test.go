@@ -37,6 +37,7 @@ func setup(t *testing.T, options altinnsim.Options) *rig {
 	t.Helper()
 	sim, err := altinnsim.New(options)
 	require.NoError(t, err)
+	t.Cleanup(sim.Close)
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(server.Close)
 	return &rig{Sim: sim, url: server.URL, client: server.Client()}
@@ -317,6 +318,16 @@ func TestControlEndpoints(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, "abc", resource.Org)
 	assert.Equal(t, "310702641", resource.OrgNumber, "its owner's")
+	require.Equal(t, http.StatusNoContent, r.do(t, http.MethodPut, "/_sim/world", `{"resources":[
+		{"urn":"urn:altinn:resource:theirs","owner":"974760673","type":"GenericAccessResource"},
+		{"id":"of-tokens","owner":"ghi","type":"GenericAccessResource"}, {"id":"known","org":"abc","type":"AltinnApp"}],
+		"orgs":[{"shortName":"def","orgNumber":"974760673"}],
+		"tokens":{"owner":{"urn:altinn:org":"ghi","consumer":{"authority":"iso6523-actorid-upis","ID":"0192:991825827"}}}}`).status)
+	for id, want := range map[string][2]string{"theirs": {"def", "974760673"}, "of-tokens": {"ghi", "991825827"}, "known": {"abc", "310702641"}} {
+		resource, ok := r.Orgs.Resource(id)
+		assert.True(t, ok, id)
+		assert.Equal(t, want, [2]string{resource.Org, resource.OrgNumber}, id)
+	}
 	name, ok := r.Register.Name("urn:altinn:person:identifier-no:14886498226")
 	assert.True(t, ok)
 	assert.Equal(t, "KARI", name)
@@ -388,6 +399,23 @@ func TestDecodedTokensOpenServices(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, query.status, "no look-up scope")
 	claims["exp"] = time.Now().Add(-time.Second).Unix()
 	assert.Equal(t, http.StatusUnauthorized, list(token(claims)), "no clock skew")
+}
+
+func TestUnknownRoutesHaveNoBody(t *testing.T) {
+	t.Parallel()
+	r := setup(t, altinnsim.Options{})
+	for _, path := range []string{
+		"/storage/api/v1/x", "/register/api/v1/x", "/events/api/v1/x", "/a2/v1/x", "/correspondence/api/v1/x", "/maskinporten/x",
+		"/authentication/api/v1/x", "/api/v1/x",
+	} {
+		a := r.do(t, http.MethodGet, path, "")
+		assert.Equal(t, http.StatusNotFound, a.status, path)
+		assert.Empty(t, a.body, path)
+	}
+	a := r.do(t, http.MethodDelete, "/register/api/v1/dialogporten/parties/query", "")
+	assert.Equal(t, http.StatusMethodNotAllowed, a.status)
+	assert.Equal(t, http.MethodPost, a.header.Get("Allow"))
+	assert.Empty(t, a.body)
 }
 
 func TestFaultsAtWork(t *testing.T) {

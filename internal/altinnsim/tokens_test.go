@@ -271,6 +271,29 @@ func TestDialogsAreWrittenWithEitherToken(t *testing.T) {
 	}
 }
 
+// Dialogporten serves whom the consumer claim names: another claim with an organisation's number does not do instead.
+func TestDialogportenWantsAConsumer(t *testing.T) {
+	t.Parallel()
+	r := setup(t, altinnsim.Options{Auth: auth.Decode})
+	encode := base64.RawURLEncoding.EncodeToString
+	for claim, want := range map[string]int{
+		`"consumer":{"authority":"iso6523-actorid-upis","ID":"0192:310702641"}`:          http.StatusNotFound,
+		`"consumer":{"ID":"0192:310702641"},"urn:altinn:org":"ttd"`:                      http.StatusNotFound,
+		`"urn:altinn:org":"ttd","urn:altinn:orgNumber":"310702641"`:                      http.StatusForbidden,
+		`"consumer":{"ID":"0192:310702642"},"urn:altinn:org":"ttd"`:                      http.StatusForbidden, // the check digit
+		`"consumer":{"ID":"310702641"}`:                                                  http.StatusForbidden,
+		`"consumer":{"authority":"somebody","ID":"0192:310702641"},"urn:altinn:org":"x"`: http.StatusForbidden,
+	} {
+		payload := `{"scope":"` + scopeProvider + `","exp":4102444800,` + claim + `}`
+		a := r.do(t, http.MethodGet, "/api/v1/serviceowner/dialogs/0197823f-91b7-712c-ba01-44e375b5bc79", "",
+			"Authorization", "Bearer e30."+encode([]byte(payload))+".x")
+		assert.Equal(t, want, a.status, claim)
+		if want == http.StatusForbidden {
+			assert.Empty(t, a.body, claim)
+		}
+	}
+}
+
 func TestResetGivesTheDefaultsBack(t *testing.T) {
 	t.Parallel()
 	s := newStrict(t, altinnsim.Options{})

@@ -1,6 +1,7 @@
 package altinnsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -14,19 +15,27 @@ import (
 )
 
 // worldBody is what PUT /_sim/world takes: organisations, resources and parties at once. Organisations may come under
-// orgs, and parties as names by URN; other members are ignored.
+// orgs, and parties as names by URN; of tokens' claims, which tests keep beside them, those count that give an
+// organisation's code and number. Other members are ignored.
 type worldBody struct {
 	Organisations orgList           `json:"organisations"`
 	Orgs          orgList           `json:"orgs"`
 	Resources     resourceList      `json:"resources"`
 	Parties       []json.RawMessage `json:"parties"`
 	PartyNames    map[string]string `json:"partyNames"`
+	Tokens        map[string]struct {
+		Org      string `json:"urn:altinn:org"`
+		Consumer struct {
+			ID string `json:"ID"`
+		} `json:"consumer"`
+	} `json:"tokens"`
 }
 
 // orgBody is an organisation, alone or under its code as in the list of service owners.
 type orgBody struct {
 	Code         string   `json:"code"`
 	Org          string   `json:"org"`
+	ShortName    string   `json:"shortName"`
 	Number       string   `json:"orgNumber"`
 	ListNumber   string   `json:"orgnr"`
 	Name         orgName  `json:"name"`
@@ -48,12 +57,8 @@ func (n *orgName) UnmarshalJSON(raw []byte) error {
 
 func (o orgBody) organisation() world.Organisation {
 	out := world.Organisation{Code: o.Code, Number: o.Number, Name: world.Texts(o.Name), Environments: o.Environments}
-	if out.Code == "" {
-		out.Code = o.Org
-	}
-	if out.Number == "" {
-		out.Number = o.ListNumber
-	}
+	out.Code = cmp.Or(out.Code, o.Org, o.ShortName)
+	out.Number = cmp.Or(out.Number, o.ListNumber)
 	return out
 }
 
@@ -85,14 +90,34 @@ func (l *orgList) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
+// resourceBody is a resource, alone or under its id.
+type resourceBody struct {
+	world.Resource
+
+	URN   string `json:"urn"`
+	Owner string `json:"owner"` // a code or a number
+}
+
+// resource is the resource, without what is to be looked up of its owner.
+func (b resourceBody) resource() world.Resource {
+	out := b.Resource
+	out.ID = strings.TrimPrefix(cmp.Or(out.ID, b.URN), "urn:altinn:resource:")
+	if world.ValidOrganisationNumber(b.Owner) {
+		out.OrgNumber = cmp.Or(out.OrgNumber, b.Owner)
+	} else {
+		out.Org = cmp.Or(out.Org, b.Owner)
+	}
+	return out
+}
+
 // resourceList is a list of resources, or resources by their id.
 type resourceList []world.Resource
 
 // UnmarshalJSON reads a list or an object by id.
 func (l *resourceList) UnmarshalJSON(raw []byte) error {
-	var list []world.Resource
+	var list []resourceBody
 	if json.Unmarshal(raw, &list) != nil {
-		var byID map[string]world.Resource
+		var byID map[string]resourceBody
 		if err := json.Unmarshal(raw, &byID); err != nil {
 			return err //nolint:wrapcheck // encoding/json adds where it was
 		}
@@ -102,21 +127,41 @@ func (l *resourceList) UnmarshalJSON(raw []byte) error {
 			list = append(list, resource)
 		}
 	}
-	for i := range list {
-		list[i].ID = strings.TrimPrefix(list[i].ID, "urn:altinn:resource:")
+	for _, resource := range list {
+		*l = append(*l, resource.resource())
 	}
-	*l = list
 	return nil
 }
 
-// owned fills in the owners' numbers of resources that name their owner by code alone.
-func (l resourceList) owned(numbers map[string]string) resourceList {
+// owned fills in what resources do not tell of their owners. codes are by number, numbers by code.
+func (l resourceList) owned(codes, numbers map[string]string) resourceList {
 	for i := range l {
-		if l[i].OrgNumber == "" {
-			l[i].OrgNumber = numbers[l[i].Org]
-		}
+		l[i].OrgNumber = cmp.Or(l[i].OrgNumber, numbers[l[i].Org])
+		l[i].Org = cmp.Or(l[i].Org, codes[l[i].OrgNumber])
 	}
 	return l
+}
+
+// owners are the codes of organisations by number and the numbers by code: those of the body before those that are known.
+func (b worldBody) owners(known func(code string) (string, bool)) (codes, numbers map[string]string) {
+	codes, numbers = map[string]string{}, map[string]string{}
+	put := func(code, number string) {
+		if code != "" && number != "" && numbers[code] == "" {
+			numbers[code] = number
+			codes[number] = cmp.Or(codes[number], code)
+		}
+	}
+	for _, o := range slices.Concat(b.Organisations, b.Orgs) {
+		put(o.Code, o.Number)
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.Tokens)) {
+		put(b.Tokens[name].Org, strings.TrimPrefix(b.Tokens[name].Consumer.ID, "0192:"))
+	}
+	for _, resource := range b.Resources {
+		number, _ := known(resource.Org)
+		put(resource.Org, number)
+	}
+	return codes, numbers
 }
 
 func (s *Sim) putWorld(r *http.Request) (any, error) {
@@ -131,13 +176,9 @@ func (s *Sim) putWorld(r *http.Request) (any, error) {
 	if err := s.Register.Put(parties); err != nil {
 		return nil, badInput(err)
 	}
-	organisations := slices.Concat(in.Organisations, in.Orgs)
-	numbers := map[string]string{}
-	for _, o := range organisations {
-		numbers[o.Code] = o.Number
-	}
-	s.Orgs.Put(organisations...)
-	s.Orgs.PutResources(in.Resources.owned(numbers)...)
+	codes, numbers := in.owners(s.Orgs.NumberOf)
+	s.Orgs.Put(slices.Concat(in.Organisations, in.Orgs)...)
+	s.Orgs.PutResources(in.Resources.owned(codes, numbers)...)
 	return nothing{}, nil
 }
 

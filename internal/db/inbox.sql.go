@@ -49,13 +49,17 @@ func (q *Queries) AddToInbox(ctx context.Context, arg AddToInboxParams) error {
 	return err
 }
 
-const dropFromInbox = `-- name: DropFromInbox :exec
+const dropFromInbox = `-- name: DropFromInbox :execrows
 delete from inbox where id = $1
 `
 
-func (q *Queries) DropFromInbox(ctx context.Context, id int64) error {
-	_, err := q.db.Exec(ctx, dropFromInbox, id)
-	return err
+// None: a delivery that began later has taken the row already.
+func (q *Queries) DropFromInbox(ctx context.Context, id int64) (int64, error) {
+	result, err := q.db.Exec(ctx, dropFromInbox, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const eventsAtHand = `-- name: EventsAtHand :one
@@ -209,23 +213,28 @@ func (q *Queries) LockInboxKeeper(ctx context.Context) (bool, error) {
 }
 
 const lockInboxRows = `-- name: LockInboxRows :many
-select id from inbox where id = any($1::bigint[]) and job_id is not null order by id for update skip locked
+select id, source from inbox where id = any($1::bigint[]) and job_id is not null order by id for update skip locked
 `
 
+type LockInboxRowsRow struct {
+	ID     int64
+	Source Source
+}
+
 // Rows that are still there and not parked, for their jobs to be replaced.
-func (q *Queries) LockInboxRows(ctx context.Context, ids []int64) ([]int64, error) {
+func (q *Queries) LockInboxRows(ctx context.Context, ids []int64) ([]LockInboxRowsRow, error) {
 	rows, err := q.db.Query(ctx, lockInboxRows, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []int64
+	var items []LockInboxRowsRow
 	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
+		var i LockInboxRowsRow
+		if err := rows.Scan(&i.ID, &i.Source); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -438,18 +438,19 @@ func (q *Queries) RecordItems(ctx context.Context, arg RecordItemsParams) ([]uui
 
 const releaseItems = `-- name: ReleaseItems :execrows
 delete from quarantine q
-using (select unnest($1::text[]) as source, unnest($2::text[]) as item_key) as i
-where q.source = i.source::source and q.item_key = i.item_key
+using (select unnest($1::text[]) as source, unnest($2::text[]) as item_key, unnest($3::timestamptz[]) as read_at) as i
+where q.source = i.source::source and q.item_key = i.item_key and q.last_failed_at <= i.read_at
 `
 
 type ReleaseItemsParams struct {
 	Sources  []string
 	ItemKeys []string
+	ReadAt   []time.Time
 }
 
-// Takes out of quarantine what has been delivered after all.
+// Takes out of quarantine what has been delivered after all, by a reading that began after it last failed.
 func (q *Queries) ReleaseItems(ctx context.Context, arg ReleaseItemsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, releaseItems, arg.Sources, arg.ItemKeys)
+	result, err := q.db.Exec(ctx, releaseItems, arg.Sources, arg.ItemKeys, arg.ReadAt)
 	if err != nil {
 		return 0, err
 	}

@@ -13,11 +13,11 @@ import (
 )
 
 const dueMessages = `-- name: DueMessages :many
-select altinn2_id, due_at from message where due_at <= $1 order by due_at limit $2
+select altinn2_id, due_at from message where due_at <= $1::timestamptz order by due_at limit $2
 `
 
 type DueMessagesParams struct {
-	Now     *time.Time
+	Now     time.Time
 	MaxRows int32
 }
 

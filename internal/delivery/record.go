@@ -69,17 +69,20 @@ func (r *Recorder) record(ctx context.Context, item Item, result Result, also Al
 		if overtaken = len(missed) > 0; overtaken {
 			return nil
 		}
+		// First the inbox, then the quarantine: a failing delivery of the same item writes both in that order.
+		if also != nil {
+			if err := also(ctx, q, result); err != nil {
+				return err
+			}
+		}
 		keys := []string{item.ID.String(), result.Instance.String()}
 		for _, source := range []ledger.Source{ledger.A3AppInstances, ledger.A2ArchivedForms} {
 			// A failure may have been kept under either, where nobody could tell.
-			if _, err := ledger.Release(ctx, q, source, keys); err != nil {
+			if _, err := ledger.ReleaseRead(ctx, q, source, keys, []time.Time{result.ReadAt, result.ReadAt}); err != nil {
 				return fmt.Errorf("item %s: %w", item.ID, err)
 			}
 		}
-		if also == nil {
-			return nil
-		}
-		return also(ctx, q, result)
+		return nil
 	})
 	return overtaken, err
 }

@@ -24,13 +24,17 @@ type platform struct {
 	creates atomic.Int64
 }
 
-func newPlatform(t *testing.T) *platform {
+func newPlatform(t *testing.T, options altinnsim.Options) *platform {
 	t.Helper()
-	sim, err := altinnsim.New(altinnsim.Options{Record: story.Hashes})
+	options.Record = story.Hashes
+	sim, err := altinnsim.New(options)
 	require.NoError(t, err)
 	p := &platform{Sim: sim, address: "127.0.0.1:0"}
 	p.up(t)
-	t.Cleanup(func() { p.down(t) })
+	t.Cleanup(func() {
+		p.down(t)
+		sim.Close()
+	})
 	return p
 }
 

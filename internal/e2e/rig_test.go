@@ -51,9 +51,34 @@ func newRig(t *testing.T, items int) *rig {
 
 func newRigOn(t *testing.T, items int, database string) *rig {
 	t.Helper()
+	r := newRigBefore(t, database, altinnsim.Options{})
+	end := time.Date(2025, time.March, 5, 0, 0, 0, 0, time.UTC)
+	options := worldOf(items)
+	options.To, options.End, options.MissingParties, options.SoftDeleted, options.HardDeleted = end, end, 0.002, 0.03, 0.02
+	r.generate(t, options)
+	return r
+}
+
+// worldOf are six days of three service owners.
+func worldOf(items int) altinnsim.GenerateOptions {
+	options := altinnsim.DefaultOptions()
+	options.Instances, options.Orgs, options.AppsPerOrg, options.Days, options.PeakDays, options.FlatWeek = items, 3, 3, 6, 0, true
+	return options
+}
+
+func (r *rig) generate(t *testing.T, options altinnsim.GenerateOptions) {
+	t.Helper()
+	totals, err := r.platform.Generate(options)
+	require.NoError(t, err)
+	r.items, r.strangers = totals.Instances, totals.MissingParties
+}
+
+// newRigBefore gives a platform without a world beside a migrated database.
+func newRigBefore(t *testing.T, database string, options altinnsim.Options) *rig {
+	t.Helper()
 	// Before anything that needs time, so that the program is built by then.
 	dialogsync(t)
-	r := &rig{platform: newPlatform(t), database: database, logs: t.TempDir(), items: items}
+	r := &rig{platform: newPlatform(t, options), database: database, logs: t.TempDir()}
 	var err error
 	r.pool, err = db.Open(t.Context(), database, 4)
 	require.NoError(t, err)
@@ -64,13 +89,6 @@ func newRigOn(t *testing.T, items int, database string) *rig {
 		"DIALOGSYNC_ALTINN_HOST=tt02.altinn.no", "DIALOGSYNC_ADAPTER_URL=https://platform.tt02.altinn.no/storage/dialogporten",
 		"DIALOGSYNC_HTTP_ADDR=127.0.0.1:0",
 	}
-	end := time.Date(2025, time.March, 5, 0, 0, 0, 0, time.UTC)
-	options := altinnsim.DefaultOptions()
-	options.Instances, options.Orgs, options.AppsPerOrg, options.Days, options.PeakDays, options.FlatWeek = items, 3, 3, 6, 0, true
-	options.To, options.End, options.MissingParties, options.SoftDeleted, options.HardDeleted = end, end, 0.002, 0.03, 0.02
-	totals, err := r.platform.Generate(options)
-	require.NoError(t, err)
-	r.strangers = totals.MissingParties
 	return r
 }
 

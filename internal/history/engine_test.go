@@ -42,6 +42,9 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(pgtest.Suite{M: m}, goleak.IgnoreAnyFunction("internal/poll.runtime_pollWait"))
 }
 
+// patience is how long a condition may take on a busy machine.
+const patience = 5 * time.Minute
+
 // The world of these tests: four days that end yesterday.
 var (
 	newest = time.Now().UTC().Truncate(history.Day).AddDate(0, 0, -1)
@@ -60,6 +63,8 @@ type engine struct {
 	enqueued  *counter
 	// tieStarts counts first pages of ties.
 	tieStarts counter
+	// tiePage, once set, is called before each page of a tie.
+	tiePage atomic.Pointer[func()]
 	// destination, once set, is told of all exchanges.
 	destination atomic.Pointer[throttle.Destination]
 }
@@ -92,8 +97,13 @@ func newEngine(t *testing.T, world generator.Options, tune ...func(*history.Walk
 	require.NoError(t, err)
 	e := &engine{pool: dbtest.New(t), sim: sim, stopping: make(chan struct{}), enqueued: &counter{}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if query := r.URL.Query(); strings.HasPrefix(query.Get("lastChanged"), "eq:") && query.Get("continuationToken") == "" {
-			e.tieStarts.add(1)
+		if query := r.URL.Query(); strings.HasPrefix(query.Get("lastChanged"), "eq:") {
+			if query.Get("continuationToken") == "" {
+				e.tieStarts.add(1)
+			}
+			if look := e.tiePage.Load(); look != nil {
+				(*look)()
+			}
 		}
 		sim.Handler().ServeHTTP(w, r)
 	}))
@@ -159,7 +169,7 @@ func (e *engine) work(t *testing.T, id int64) {
 		require.NoError(t, err)
 		require.NoError(t, e.keeper.Keep(t.Context()))
 		return !end.Again && end.Rest == 0 && over(e.progress(t, id))
-	}, time.Minute, time.Millisecond)
+	}, patience, time.Millisecond)
 }
 
 func over(p history.Progress) bool {
@@ -476,7 +486,7 @@ func TestPauseEndsASliceWithItsCheckpointAndResumeGoesOn(t *testing.T) {
 		_, err := e.walker.Slice(t.Context(), id)
 		assert.NoError(t, err)
 	})
-	require.Eventually(t, func() bool { return e.progress(t, id).Accounts.Seen > 20 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.progress(t, id).Accounts.Seen > 20 }, patience, time.Millisecond)
 	require.NoError(t, e.backfills.Pause(t.Context(), id, "tester", "test"))
 	slice.Wait() // by itself
 
@@ -512,7 +522,7 @@ func TestSliceThatWasPresumedDeadCannotRecord(t *testing.T) {
 		_, err := e.walker.Slice(t.Context(), id)
 		assert.NoError(t, err)
 	})
-	require.Eventually(t, func() bool { return e.progress(t, id).Accounts.Seen > 10 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.progress(t, id).Accounts.Seen > 10 }, patience, time.Millisecond)
 	// Its leases are taken away as if it had not been heard of, again and again, and another slice walks the same windows.
 	for range 20 {
 		_, err := e.pool.Exec(t.Context(), `update backfill_window set lease_until = clock_timestamp() - interval '1 hour' where state = 'walking'`)
@@ -543,7 +553,7 @@ func TestDeletionDuringAPageWins(t *testing.T) {
 		assert.NoError(t, err)
 	})
 	// The create is on its way; meanwhile the instance is deleted and live, which sees no dialog yet, records that.
-	require.Eventually(t, func() bool { return e.creates(victim.ID.GUID) > 0 || e.hasEvents(victim.ID.GUID) }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.creates(victim.ID.GUID) > 0 || e.hasEvents(victim.ID.GUID) }, patience, time.Millisecond)
 	require.NoError(t, e.sim.Storage.HardDelete(victim.ID.GUID))
 	result, err := e.deliverer.Deliver(t.Context(), delivery.Item{
 		Source: ledger.A3AppInstances, ID: victim.ID, AppID: victim.Instance.AppID, Created: victim.Instance.Created.Time, Attempt: 1,
@@ -705,7 +715,7 @@ func TestStoppingEndsSlicesAtOnceAndNothingIsLost(t *testing.T) {
 		_, err := e.walker.Slice(t.Context(), id)
 		assert.NoError(t, err)
 	})
-	require.Eventually(t, func() bool { return e.progress(t, id).Windows.Walking > 0 }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.progress(t, id).Windows.Walking > 0 }, patience, time.Millisecond)
 	close(e.stopping)
 	slice.Wait()
 	assert.Zero(t, e.progress(t, id).Windows.Walking, "the window is given back, not left to its lease")

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -61,7 +62,7 @@ func TestItemsBehindAFailingOneAreRecorded(t *testing.T) {
 		_, err := e.walker.Slice(t.Context(), id)
 		assert.NoError(t, err)
 	})
-	require.Eventually(t, func() bool { return e.hasEvents(victim.ID.GUID) }, 20*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return e.hasEvents(victim.ID.GUID) }, patience, time.Millisecond)
 	require.NoError(t, e.sim.Storage.HardDelete(victim.ID.GUID))
 	_, err := reconcile.SyncItem(t.Context(), e.pool, e.deliverer, delivery.Item{
 		ID: victim.ID, AppID: victim.Instance.AppID, Created: victim.Instance.Created.Time, Attempt: 1,
@@ -108,19 +109,38 @@ func TestTieIsTakenUpWhereItWasLeft(t *testing.T) {
 	t.Parallel()
 	world := generated(240)
 	world.Orgs, world.A1, world.A2 = 1, 0, 0
-	e := newEngine(t, world, func(c *history.WalkerConfig) { c.PageSize, c.SliceTime = 5, 60*time.Millisecond })
+	e := newEngine(t, world, func(c *history.WalkerConfig) { c.PageSize = 5 })
 	noon := newest.Add(-12 * time.Hour)
 	items := e.listed(t, ledger.A3AppInstances)
 	for _, item := range items {
 		require.NoError(t, e.sim.Storage.SetLastChanged(item.ID.GUID, noon))
 	}
+	// Each slice is told to end at its third page of the tie.
+	var pages atomic.Int64
+	var stop func()
+	look := func() {
+		if pages.Add(1)%3 == 0 {
+			stop()
+		}
+	}
+	e.tiePage.Store(&look)
 	id := e.order(t, orderOf(ledger.A3AppInstances))
-	e.work(t, id) // a few pages a slice
+	slices := 0
+	require.Eventually(t, func() bool {
+		stopping := make(chan struct{})
+		stop = sync.OnceFunc(func() { close(stopping) })
+		e.walker.Stopping = stopping
+		slices++
+		_, err := e.walker.Slice(t.Context(), id)
+		require.NoError(t, err)
+		require.NoError(t, e.keeper.Keep(t.Context()))
+		return over(e.progress(t, id))
+	}, patience, time.Millisecond)
 
 	p := e.progress(t, id)
 	assert.EqualValues(t, len(items), p.Accounts.Seen)
-	// A turn that is over before its first page is recorded leaves no token; every later one does.
-	assert.Less(t, e.tieStarts.n, len(items)/10, "the tie was read from its start again and again")
+	assert.Greater(t, slices, 5)
+	assert.Equal(t, 1, e.tieStarts.n, "the tie was read from its start again and again")
 }
 
 func TestFailureThatIsOverStopsNothing(t *testing.T) {
@@ -137,7 +157,7 @@ func TestFailureThatIsOverStopsNothing(t *testing.T) {
 		_, err := e.walker.Slice(t.Context(), id)
 		require.NoError(t, err)
 		return e.progress(t, id).Waiting != ""
-	}, 20*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	e.fault(t)
 	require.NoError(t, e.sim.Storage.Remove(item.ID.GUID))
 	e.work(t, id)

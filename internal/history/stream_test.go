@@ -53,7 +53,7 @@ func (e *engine) slice(t *testing.T, id int64) <-chan history.SliceEnd {
 
 func (e *engine) await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	require.Eventually(t, holds, time.Minute, 5*time.Millisecond, what)
+	require.Eventually(t, holds, patience, 5*time.Millisecond, what)
 }
 
 // A paused stream stops the slices of all its backfills, checkpoints saved, and leaves their own states alone.
@@ -69,7 +69,7 @@ func TestPausedStreamStopsItsBackfills(t *testing.T) {
 		select {
 		case got := <-end:
 			assert.Equal(t, history.SliceEnd{}, got, "nothing is claimed while the stream is paused")
-		case <-time.After(time.Minute):
+		case <-time.After(patience):
 			require.Fail(t, "the slice goes on")
 		}
 	}
@@ -118,7 +118,7 @@ func TestPauseReachesThoseWhoWaitForAdmission(t *testing.T) {
 	select {
 	case got := <-end:
 		assert.Zero(t, got)
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		require.Fail(t, "the slice goes on")
 	}
 	p := e.progress(t, id)

@@ -188,10 +188,13 @@ func TestTheWebhookRefuses(t *testing.T) {
 	}
 
 	b := &box{}
-	batch := encoded(t, []any{cloudEvent(map[string]any{"source": "urn:x", "resource": nil}), cloudEvent(nil)})
+	batch := encoded(t, []any{
+		cloudEvent(map[string]any{"source": "urn:x", "resource": nil}), cloudEvent(nil),
+		cloudEvent(map[string]any{"source": "https://x.no/ttd//instances/" + instance}),
+	})
 	status, _ := post(t, &httpserver.Intake{Accepter: b, EventsSecret: secret}, path, batch)
 	assert.Equal(t, http.StatusBadRequest, status)
-	assert.Len(t, b.commands, 1, "the good one of a batch is not lost with the bad one")
+	assert.Equal(t, []live.Command{want(t)}, b.commands, "the good one of a batch is not lost with the bad ones")
 
 	status, _ = post(t, &httpserver.Intake{Accepter: b}, "/events/", good)
 	assert.Equal(t, http.StatusNotFound, status, "without a secret there is no webhook")

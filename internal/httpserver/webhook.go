@@ -111,7 +111,7 @@ func commandsOf(events []event.Event) (commands []live.Command, counts map[strin
 			counts[resultValidation]++
 		case kind == typeCreated, kind == typeCompleted, kind == typeSubstatus, strings.HasPrefix(kind, typeMovedTo):
 			command, ok := commandOf(e)
-			if !ok {
+			if !ok || command.Check() != nil {
 				counts[resultMalformed]++
 				continue
 			}

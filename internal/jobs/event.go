@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
+	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/live"
 )
 
@@ -20,6 +21,8 @@ const (
 	// eventAttempts is how often our own or the database's fault may end a job. River discards it then, and the keeper gives
 	// its event another; an item's failures do not count here.
 	eventAttempts = 100
+	// Altinn 2 may send a backlog of forms at once, which nobody waits for by the second: app instances' events go before them.
+	instancesFirst, formsSecond = 1, 2
 )
 
 // EventDelivery delivers one row of the inbox. The row is what counts: a job without one has nothing to do.
@@ -63,15 +66,20 @@ func AddEventWorkers(workers *river.Workers, events *live.Events, keeper *live.K
 // EnqueueEvents gives the function that inserts the jobs of rows of the inbox in the transaction that writes the rows. No
 // uniqueness: it must never guard events, since an insert that meets a running job would be dropped.
 func EnqueueEvents(client *river.Client[pgx.Tx]) live.EnqueueEvents {
-	return func(ctx context.Context, tx pgx.Tx, rows []int64) ([]int64, error) {
+	return func(ctx context.Context, tx pgx.Tx, source ledger.Source, rows []int64) ([]int64, error) {
 		if len(rows) == 0 {
 			return nil, nil
+		}
+		priority := instancesFirst
+		if source == ledger.A2ArchivedForms {
+			priority = formsSecond
 		}
 		params := make([]river.InsertManyParams, len(rows))
 		position := make(map[int64]int, len(rows))
 		for i, row := range rows {
 			params[i] = river.InsertManyParams{
-				Args: EventDelivery{InboxID: row}, InsertOpts: &river.InsertOpts{Queue: QueueEvents, MaxAttempts: eventAttempts},
+				Args:       EventDelivery{InboxID: row},
+				InsertOpts: &river.InsertOpts{Queue: QueueEvents, MaxAttempts: eventAttempts, Priority: priority},
 			}
 			position[row] = i
 		}

@@ -57,6 +57,16 @@ func Quarantine(ctx context.Context, q *db.Queries, items []Quarantined) error {
 
 // Release takes items out of quarantine that were delivered after all, and returns how many were there.
 func Release(ctx context.Context, q *db.Queries, source Source, keys []string) (int64, error) {
+	whenever := make([]time.Time, len(keys))
+	for i := range whenever {
+		whenever[i] = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return ReleaseRead(ctx, q, source, keys, whenever)
+}
+
+// ReleaseRead is Release for what was read at these times, by the database's clock. An item that failed since then stays: the event
+// that failed may be of a change that the reading did not see, and the quarantine is its only trace (Invariant 1).
+func ReleaseRead(ctx context.Context, q *db.Queries, source Source, keys []string, readAt []time.Time) (int64, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
@@ -64,7 +74,7 @@ func Release(ctx context.Context, q *db.Queries, source Source, keys []string) (
 	for i := range sources {
 		sources[i] = string(source)
 	}
-	released, err := q.ReleaseItems(ctx, db.ReleaseItemsParams{Sources: sources, ItemKeys: keys})
+	released, err := q.ReleaseItems(ctx, db.ReleaseItemsParams{Sources: sources, ItemKeys: keys, ReadAt: readAt})
 	if err != nil {
 		return 0, fmt.Errorf("release %d items from quarantine: %w", len(keys), err)
 	}

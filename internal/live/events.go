@@ -217,7 +217,7 @@ func (e *Events) needless(ctx context.Context, ev *event) (bool, error) {
 	if !found || entry.Outcome == ledger.Failed || !entry.ReadAt.After(ev.ReceivedAt) {
 		return false, nil
 	}
-	if err := q.DropFromInbox(ctx, ev.ID); err != nil {
+	if _, err := q.DropFromInbox(ctx, ev.ID); err != nil {
 		return false, fmt.Errorf("event %d: take it from the inbox: %w", ev.ID, err)
 	}
 	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endCoalesced)
@@ -325,7 +325,7 @@ func (e *Events) failed(ctx context.Context, ev *event, item delivery.Item, resu
 	if again {
 		return e.retry(ctx, ev, bad, failure, attempt, pause)
 	}
-	return End{}, e.quarantine(ctx, ev, bad, failure, attempt)
+	return e.quarantine(ctx, ev, bad, failure, attempt)
 }
 
 // maxFailureShare is the share of the last items that may fail for one reason before the stream stops itself.
@@ -345,11 +345,12 @@ func (e *Events) failing() (reason string, failing bool) {
 func (e *Events) retry(
 	ctx context.Context, ev *event, bad ledger.Quarantined, failure delivery.Failure, attempt int, pause time.Duration,
 ) (End, error) {
+	gone := false
 	err := db.InTx(ctx, e.config.Pool, func(_ pgx.Tx, q *db.Queries) error {
-		_, err := q.RetryInbox(ctx, db.RetryInboxParams{
+		kept, err := q.RetryInbox(ctx, db.RetryInboxParams{
 			ID: ev.ID, Attempt: int16(attempt), Held: ev.Held, Failure: &failure.Detail, Pause: pause, //nolint:gosec // a handful
 		})
-		if err != nil || pause < longPause {
+		if gone = kept == 0; err != nil || gone || pause < longPause {
 			return err
 		}
 		bad.Attempts = 1 // they add up
@@ -358,26 +359,41 @@ func (e *Events) retry(
 	if err != nil {
 		return End{}, fmt.Errorf("event %d: put it off: %w", ev.ID, err)
 	}
+	if gone {
+		return e.overtaken(ctx, ev), nil
+	}
 	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endRetried)
 	e.config.Log.Warn("item not delivered, it is tried again", append(e.fields(ev, failure), zap.Int(telemetry.LogKeyAttempt, attempt),
 		zap.Float64(telemetry.LogKeyNextRetry, pause.Seconds()))...)
 	return End{Again: true, Pause: pause}, nil
 }
 
+// overtaken ends an event whose row another delivery of the item took with it while this one failed: the item is well, and what
+// went wrong here says nothing of it any more.
+func (e *Events) overtaken(ctx context.Context, ev *event) End {
+	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endCoalesced)
+	return End{}
+}
+
 // quarantine puts the item where a person sees it, and takes its event away, in one transaction.
-func (e *Events) quarantine(ctx context.Context, ev *event, bad ledger.Quarantined, failure delivery.Failure, attempts int) error {
+func (e *Events) quarantine(ctx context.Context, ev *event, bad ledger.Quarantined, failure delivery.Failure, attempts int) (End, error) {
+	gone := false
 	err := db.InTx(ctx, e.config.Pool, func(_ pgx.Tx, q *db.Queries) error {
-		if err := ledger.Quarantine(ctx, q, []ledger.Quarantined{bad}); err != nil {
+		dropped, err := q.DropFromInbox(ctx, ev.ID)
+		if gone = dropped == 0; err != nil || gone {
 			return err
 		}
-		return q.DropFromInbox(ctx, ev.ID)
+		return ledger.Quarantine(ctx, q, []ledger.Quarantined{bad})
 	})
 	if err != nil {
-		return fmt.Errorf("event %d: put its item in quarantine: %w", ev.ID, err)
+		return End{}, fmt.Errorf("event %d: put its item in quarantine: %w", ev.ID, err)
+	}
+	if gone {
+		return e.overtaken(ctx, ev), nil
 	}
 	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endQuarantined)
 	e.config.Log.Warn("item quarantined", append(e.fields(ev, failure), zap.Int(telemetry.LogKeyAttempt, attempts))...)
-	return nil
+	return End{}, nil
 }
 
 func (e *Events) fields(ev *event, failure delivery.Failure) []zap.Field {

@@ -14,12 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/stream"
 )
 
-// EnqueueEvents inserts one job for each of these rows of the inbox, in the transaction that writes them, and returns the
-// jobs' numbers in the same order.
-type EnqueueEvents func(ctx context.Context, tx pgx.Tx, rows []int64) (jobs []int64, err error)
+// EnqueueEvents inserts one job for each of these rows of the inbox, all of one source, in the transaction that writes them, and
+// returns the jobs' numbers in the same order.
+type EnqueueEvents func(ctx context.Context, tx pgx.Tx, source ledger.Source, rows []int64) (jobs []int64, err error)
 
 // ErrBusy tells that more commands wait to be committed than the inbox holds: the sender is to try again.
 var ErrBusy = errors.New("the inbox is full for the moment")
@@ -78,7 +79,7 @@ func NewInbox(pool *pgxpool.Pool, enqueue EnqueueEvents, gate *stream.Gate, metr
 // one does no harm (Invariant 2).
 func (i *Inbox) Accept(ctx context.Context, commands ...Command) error {
 	for n := range commands {
-		if err := commands[n].check(); err != nil {
+		if err := commands[n].Check(); err != nil {
 			return err
 		}
 	}
@@ -164,7 +165,7 @@ func (i *Inbox) lead(ctx context.Context, c *commit) {
 
 // write inserts rows and jobs. What belongs to a stream that stands still gets no job: the keeper gives it one in time.
 func (i *Inbox) write(ctx context.Context, commands []Command) error {
-	moving := map[db.Source]bool{}
+	moving := map[ledger.Source]bool{}
 	for _, source := range Sources() {
 		open, _ := i.gate.Open(source, stream.Live)
 		_, _, waiting := i.gate.Waiting(source, stream.Live)
@@ -176,19 +177,12 @@ func (i *Inbox) write(ctx context.Context, commands []Command) error {
 		if p.Ids, err = q.NextInboxIDs(ctx, int32(len(commands))); err != nil { //nolint:gosec // at most largestCommit
 			return fmt.Errorf("number rows: %w", err)
 		}
-		var rows []int64
-		for n, source := range p.Sources {
-			if moving[db.Source(source)] {
-				rows = append(rows, p.Ids[n])
+		for source, moves := range moving {
+			if !moves {
+				continue
 			}
-		}
-		jobs, err := i.enqueue(ctx, tx, rows)
-		if err != nil {
-			return err
-		}
-		for n, source := range p.Sources {
-			if moving[db.Source(source)] {
-				p.JobIds[n], jobs = jobs[0], jobs[1:]
+			if err := i.giveJobs(ctx, tx, source, &p); err != nil {
+				return err
 			}
 		}
 		if err := q.AddToInbox(ctx, p); err != nil {
@@ -201,6 +195,28 @@ func (i *Inbox) write(ctx context.Context, commands []Command) error {
 	}
 	for n := range commands {
 		i.metrics.accepted(ctx, db.Source(p.Sources[n]), commands[n].Intake)
+	}
+	return nil
+}
+
+// giveJobs makes the jobs of a source's rows.
+func (i *Inbox) giveJobs(ctx context.Context, tx pgx.Tx, source ledger.Source, p *db.AddToInboxParams) error {
+	var rows []int64
+	var at []int
+	for n, of := range p.Sources {
+		if of == string(source) {
+			rows, at = append(rows, p.Ids[n]), append(at, n)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	jobs, err := i.enqueue(ctx, tx, source, rows)
+	if err != nil {
+		return err
+	}
+	for n, job := range jobs {
+		p.JobIds[at[n]] = job
 	}
 	return nil
 }
@@ -220,8 +236,9 @@ func columnsOf(commands []Command) db.AddToInboxParams {
 	return p
 }
 
-// check refuses what the table could not hold: one such command must not fail the others of its transaction.
-func (c *Command) check() error {
+// Check refuses what the table could not hold: one such command must not fail the others of its transaction. The error is a
+// *CommandError.
+func (c *Command) Check() error {
 	const (
 		partyBits  = 31
 		longestApp = 300

@@ -68,7 +68,7 @@ func TestEveryWaiterLearnsThatACommitFailed(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t)
 	broken := errors.New("the disk is full")
-	inbox := live.NewInbox(p.pool, func(context.Context, pgx.Tx, []int64) ([]int64, error) { return nil, broken }, p.gate, nil)
+	inbox := live.NewInbox(p.pool, func(context.Context, pgx.Tx, ledger.Source, []int64) ([]int64, error) { return nil, broken }, p.gate, nil)
 	var callers sync.WaitGroup
 	for range 50 {
 		callers.Go(func() { assert.ErrorIs(t, inbox.Accept(t.Context(), newThing().command()), broken) })
@@ -82,10 +82,10 @@ func TestEveryWaiterLearnsThatACommitFailed(t *testing.T) {
 func stuck(p *plant) (inbox *live.Inbox, entered chan struct{}, release func()) {
 	entered, gate := make(chan struct{}, 100), make(chan struct{})
 	enqueue := jobs.EnqueueEvents(p.client)
-	return live.NewInbox(p.pool, func(ctx context.Context, tx pgx.Tx, rows []int64) ([]int64, error) {
+	return live.NewInbox(p.pool, func(ctx context.Context, tx pgx.Tx, source ledger.Source, rows []int64) ([]int64, error) {
 		entered <- struct{}{}
 		<-gate
-		return enqueue(ctx, tx, rows)
+		return enqueue(ctx, tx, source, rows)
 	}, p.gate, nil), entered, sync.OnceFunc(func() { close(gate) })
 }
 

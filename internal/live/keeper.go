@@ -94,7 +94,7 @@ func (k *Keeper) unparkChunk(ctx context.Context, source ledger.Source, size int
 			return fmt.Errorf("read parked events: %w", err)
 		}
 		given = len(rows)
-		return k.giveJobs(ctx, tx, q, rows)
+		return k.giveJobs(ctx, tx, q, source, rows)
 	})
 	return given, err
 }
@@ -122,11 +122,21 @@ func (k *Keeper) sweep(ctx context.Context) error {
 		if len(lost) == 0 {
 			return nil
 		}
-		if lost, err = q.LockInboxRows(ctx, lost); err != nil {
+		locked, err := q.LockInboxRows(ctx, lost)
+		if err != nil {
 			return fmt.Errorf("lock events whose jobs are lost: %w", err)
 		}
-		k.Log.Warn("events had lost their jobs and get new ones", zap.Int(telemetry.LogKeyCount, len(lost)))
-		return k.giveJobs(ctx, tx, q, lost)
+		k.Log.Warn("events had lost their jobs and get new ones", zap.Int(telemetry.LogKeyCount, len(locked)))
+		bySource := map[ledger.Source][]int64{}
+		for _, row := range locked {
+			bySource[row.Source] = append(bySource[row.Source], row.ID)
+		}
+		for source, rows := range bySource {
+			if err := k.giveJobs(ctx, tx, q, source, rows); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -144,11 +154,11 @@ func (k *Keeper) inTurn(ctx context.Context, do func(pgx.Tx, *db.Queries) error)
 	})
 }
 
-func (k *Keeper) giveJobs(ctx context.Context, tx pgx.Tx, q *db.Queries, rows []int64) error {
+func (k *Keeper) giveJobs(ctx context.Context, tx pgx.Tx, q *db.Queries, source ledger.Source, rows []int64) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	jobs, err := k.Enqueue(ctx, tx, rows)
+	jobs, err := k.Enqueue(ctx, tx, source, rows)
 	if err != nil {
 		return err
 	}

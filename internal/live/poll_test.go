@@ -881,6 +881,51 @@ func TestFirstBatchWaitsForOrganisations(t *testing.T) {
 	assert.NotNil(t, p.live(t, ledger.A2ArchivedForms).Watermark)
 }
 
+// A poll that has nothing to deliver knows nothing of the system that stopped the events.
+func TestAnEmptyPollDoesNotSetOffWhatEventsStopped(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t, func(c *live.PollConfig) { c.Intakes = true })
+	p.accept(t, p.instance(t, time.Second).command())
+	p.fault(t, faults.Rule{Service: "dialogporten", Effect: faults.EffectStatus, Status: http.StatusUnauthorized})
+	p.deliver(t)
+	waits := func() bool {
+		require.NoError(t, p.gate.Refresh(t.Context()))
+		require.NoError(t, p.poller.Gate.Refresh(t.Context()))
+		_, _, waits := p.gate.Waiting(ledger.A3AppInstances, stream.Live)
+		return waits
+	}
+	require.True(t, waits())
+	p.poll(t, live.ReachCatchUp) // the instance is left to its event
+	assert.True(t, waits(), "the stream would start and stop again with every poll")
+
+	p.fault(t)
+	p.exec(t, "update inbox set due_at = 'epoch'")
+	require.NoError(t, p.keeper.Keep(t.Context()))
+	p.finish(t)
+	assert.False(t, waits())
+
+	// Where no event waits, nobody else would ever tell.
+	require.NoError(t, p.gate.SetWaiting(t.Context(), ledger.A3AppInstances, stream.Live, "an event that is gone by now"))
+	require.True(t, waits())
+	p.poll(t, live.ReachCatchUp)
+	assert.False(t, waits())
+}
+
+func TestHoursOfLongAgoAreDropped(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t)
+	p.poll(t, live.ReachCatchUp)
+	hours := func() (n int) {
+		require.NoError(t, p.pool.QueryRow(t.Context(), "select count(*) from poll_hour").Scan(&n))
+		return n
+	}
+	p.exec(t, `insert into poll_hour (source, reach, hour, known, found)
+		select 'a3-app-instances', 'catch-up', date_trunc('hour', timestamptz '`+stamp(p.clock())+`') - n * interval '1 day', 1, 0 from generate_series(0, 99) as n`)
+	p.poll(t, live.ReachDay)
+	assert.LessOrEqual(t, hours(), 32)
+	assert.GreaterOrEqual(t, hours(), 30)
+}
+
 func TestRowsThatCannotBeReadAreQuarantinedOnce(t *testing.T) {
 	t.Parallel()
 	p := newPolling(t)

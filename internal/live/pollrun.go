@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/telemetry"
 )
@@ -35,6 +37,8 @@ type pollRun struct {
 	stopOnce sync.Once
 	// behind: the source's first reach is at work, and goes before.
 	behind atomic.Bool
+	// waited: the run before could not get on.
+	waited bool
 
 	mu sync.Mutex
 	// ended are organisations walked without anything to record but where they stand.
@@ -49,6 +53,7 @@ type pollRun struct {
 // begin sets the run's range and puts every organisation under its epoch.
 func (r *pollRun) begin(ctx context.Context, q *db.Queries, row db.Poll) error {
 	of := r.reach
+	r.waited = row.WaitingReason != nil
 	goesOn := !of.follows() && row.Unfinished && row.RunTo != nil
 	if goesOn {
 		r.to = row.RunTo.UTC()
@@ -60,8 +65,13 @@ func (r *pollRun) begin(ctx context.Context, q *db.Queries, row db.Poll) error {
 		}
 	}
 	if !of.follows() && !goesOn {
+		since := r.since
+		if of.Source == ledger.A2ArchivedForms {
+			// What arrives after live began is live's, and forms arrive days late (Storage reference 12.3).
+			since = since.Add(-r.config.DaysSpan)
+		}
 		err := q.RestartPollOrgs(ctx, db.RestartPollOrgsParams{
-			Source: of.Source, Reach: of.Name, Epoch: r.epoch, FromTime: r.to.Add(-of.Span), Since: r.since,
+			Source: of.Source, Reach: of.Name, Epoch: r.epoch, FromTime: r.to.Add(-of.Span), Since: since,
 		})
 		if err != nil {
 			return fmt.Errorf("set organisations back: %w", err)
@@ -302,7 +312,7 @@ func (r *pollRun) release(ctx context.Context, took time.Duration, broken bool) 
 		return PollEnd{}, false, fmt.Errorf("let the reach go: %w", err)
 	}
 	r.report(took)
-	return end, asked && !paused, errors.Join(r.tellStream(ctx, waiting), r.moveWatermark(ctx))
+	return end, asked && !paused, errors.Join(r.tellStream(ctx, waiting), r.moveWatermark(ctx), r.clean(ctx))
 }
 
 // tellStream records why the stream waits, or that it gets on.
@@ -313,7 +323,40 @@ func (r *pollRun) tellStream(ctx context.Context, waiting string) error {
 	if r.unfinished || r.failing {
 		return nil
 	}
+	if r.totals.Seen == 0 && !r.waited {
+		// It had nothing to try a system with. What stopped the stream may be an event's, which is tried again by itself.
+		if left, err := r.eventsLeft(ctx); err != nil || left {
+			return err
+		}
+	}
 	return r.poller.Gate.ClearWaiting(ctx, r.reach.Source, stream.Live)
+}
+
+// eventsLeft tells whether events of the source wait to be delivered.
+func (r *pollRun) eventsLeft(ctx context.Context) (bool, error) {
+	if _, _, waits := r.poller.Gate.Waiting(r.reach.Source, stream.Live); !waits {
+		return false, nil
+	}
+	oldest, err := db.New(r.poller.Pool).OldestInInbox(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read the oldest event: %w", err)
+	}
+	return slices.ContainsFunc(oldest, func(o db.OldestInInboxRow) bool { return o.Source == r.reach.Source }), nil
+}
+
+// keepHours is how long the share of what polls found is kept by the hour.
+const keepHours = 31 * 24 * time.Hour
+
+// clean drops what nobody asks for any more; once an hour at most, with what lists a stretch again.
+func (r *pollRun) clean(ctx context.Context) error {
+	if r.reach.follows() {
+		return nil
+	}
+	before := r.poller.now().Add(-keepHours)
+	if err := db.New(r.poller.Pool).DropOldPollHours(ctx, db.DropOldPollHoursParams{Source: r.reach.Source, Before: before}); err != nil {
+		return fmt.Errorf("drop old hours: %w", err)
+	}
+	return nil
 }
 
 // moveWatermark records up to where the source's changes are delivered.

@@ -92,7 +92,7 @@ func (a *Answer) Decode(v any) error {
 
 // Call sends the request and reads the answer, whatever its status. An error means that there was no whole answer.
 func (c Caller) Call(ctx context.Context, request Request) (*Answer, error) {
-	response, err := c.Open(ctx, request)
+	response, err := c.Open(ctx, request) //nolint:bodyclose // ReadAnswer closes it
 	if err != nil {
 		return nil, err
 	}

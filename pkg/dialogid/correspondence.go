@@ -29,12 +29,14 @@ func Correspondence(item uuid.UUID, created, now time.Time) uuid.UUID {
 	sum := sha256.Sum256([]byte(text))
 	digits := hex.EncodeToString(sum[:])
 	const variant = "89ab"
-	nibble := sum[1] & 3 //nolint:mnd // two bits of the digest's fourth hex digit
+	nibble := sum[1] & 3 // two bits of the fourth digit
 	stamp := hex.EncodeToString(binary.BigEndian.AppendUint64(nil, uint64(ms)))[4:]
 	return uuid.MustParse(stamp + "7" + digits[:3] + variant[nibble:nibble+1] + digits[4:7] + digits[7:19])
 }
 
 // messageMark fills what V7 takes from a GUID in the ids of messages, but for its last four bytes.
+//
+//nolint:gochecknoglobals // a constant in all but its type
 var messageMark = uuid.NewSHA1(uuid.NameSpaceURL, []byte("urn:altinn:a2-correspondence"))
 
 const messageNumberAt = 12

@@ -76,13 +76,13 @@ const (
 )
 
 func (a *author) dice(stream, n uint64) *dice {
-	return &dice{state: world.Mix(a.options.Seed<<24 ^ stream<<56 ^ world.Mix(n))}
+	return &dice{world.NewDice(world.Mix(a.options.Seed<<24 ^ stream<<56 ^ world.Mix(n)))}
 }
 
 // mailing says whether a message is one of many that went out at once, and rolls the dice that they share.
 func (a *author) mailing(n uint32) (shared *dice, ok bool) {
 	shared = a.dice(streamBlock, uint64(n/mailingSize))
-	return shared, shared.chance(a.options.Mailings)
+	return shared, shared.Chance(a.options.Mailings)
 }
 
 func (a *author) serviceOf(n uint32) service {
@@ -92,7 +92,7 @@ func (a *author) serviceOf(n uint32) service {
 	}
 	roll := a.dice(streamService, number)
 	// A few services have most.
-	i := min(roll.below(int64(len(a.services))), roll.below(int64(len(a.services))))
+	i := min(roll.Below(int64(len(a.services))), roll.Below(int64(len(a.services))))
 	return a.services[i]
 }
 
@@ -129,10 +129,10 @@ func (a *author) record(n uint32) Record {
 	w.events()
 	w.notifications()
 	w.forwardings()
-	if w.chance(a.options.Odd) {
+	if w.Chance(a.options.Odd) {
 		w.odd()
 	}
-	if w.chance(a.options.Broken) {
+	if w.Chance(a.options.Broken) {
 		w.broken()
 	}
 	return w.record
@@ -152,7 +152,7 @@ func (w *writer) created(n uint32) time.Time {
 	if !shared {
 		roll = w.dice
 	}
-	offset := from + time.Duration(roll.below(int64(max(to-from, 1))))
+	offset := from + time.Duration(roll.Below(int64(max(to-from, 1))))
 	const grain = 10 * time.Millisecond
 	return o.From.Add(offset).Truncate(grain)
 }
@@ -160,13 +160,13 @@ func (w *writer) created(n uint32) time.Time {
 func (w *writer) recipient() {
 	o := w.author.options
 	var r Recipient
-	switch kind := w.unit(); {
+	switch kind := w.Unit(); {
 	case kind < o.Persons:
 		p := w.person()
-		r = Recipient{Kind: KindPerson, PersonNumber: p.Person, PartyUUID: p.UUID, PartyID: p.ID, Deceased: w.chance(o.Deceased)}
+		r = Recipient{Kind: KindPerson, PersonNumber: p.Person, PartyUUID: p.UUID, PartyID: p.ID, Deceased: w.Chance(o.Deceased)}
 		w.reader = p.UUID
 	case kind < o.Persons+o.SelfIdentified:
-		p, _ := people().ByID(people().SelfIdentified(w.next() * 2)) // they are computed
+		p, _ := people().ByID(people().SelfIdentified(w.Next() * 2)) // they are computed
 		r = Recipient{Kind: KindSelfIdentified, PartyUUID: p.UUID, PartyID: p.ID}
 		w.reader = w.person().UUID
 		if p.ExternalURN != "" {
@@ -191,11 +191,11 @@ func (w *writer) text(n uint32) {
 	greetings := [...]string{"Hei", "Hei", "Hello"}
 	body := "<p>" + greetings[w.language] + ",</p><p>" + title + ". <a href=\"/skjema\">Les mer</a>.</p>"
 	summary := ""
-	if w.chance(0.4) {
+	if w.Chance(0.4) {
 		summary = title + ": se vedlegget."
 	}
 	w.record.Content = Content{Language: &language, Title: &title, Summary: &summary, Body: &body}
-	if w.chance(0.8) {
+	if w.Chance(0.8) {
 		name := w.service.org.Name.NB
 		w.record.MessageSender = &name
 	}
@@ -203,25 +203,25 @@ func (w *writer) text(n uint32) {
 
 func (w *writer) extras() {
 	o := w.author.options
-	w.record.ConfirmationRequired = w.chance(o.Confirmation)
-	if w.chance(0.1) {
-		due := w.record.Created.Add(time.Duration(7+w.below(60)) * day)
+	w.record.ConfirmationRequired = w.Chance(o.Confirmation)
+	if w.Chance(0.1) {
+		due := w.record.Created.Add(time.Duration(7+w.Below(60)) * day)
 		w.record.DueAt = &due
 	}
-	if w.chance(0.05) {
-		ignore := w.chance(0.5)
+	if w.Chance(0.05) {
+		ignore := w.Chance(0.5)
 		w.record.IgnoreReservation = &ignore
 	}
-	if w.chance(0.2) {
-		w.record.Properties["Saksnummer"] = strconv.FormatInt(w.below(100_000), 10) + "/2025"
+	if w.Chance(0.2) {
+		w.record.Properties["Saksnummer"] = strconv.FormatInt(w.Below(100_000), 10) + "/2025"
 	}
-	if !w.chance(o.Replies) {
+	if !w.Chance(o.Replies) {
 		return
 	}
-	for i := range 1 + w.below(5) {
+	for i := range 1 + w.Below(5) {
 		text := "Svar " + strconv.FormatInt(i+1, 10)
-		reply := ReplyOption{URL: "https://www.example.no/svar/" + strconv.FormatInt(w.below(1000), 10), Text: &text}
-		if w.chance(0.3) {
+		reply := ReplyOption{URL: "https://www.example.no/svar/" + strconv.FormatInt(w.Below(1000), 10), Text: &text}
+		if w.Chance(0.3) {
 			reply.Text = nil
 		}
 		w.record.ReplyOptions = append(w.record.ReplyOptions, reply)
@@ -231,16 +231,16 @@ func (w *writer) extras() {
 func (w *writer) attachments(n uint32) {
 	o := w.author.options
 	roll, shared := w.author.mailing(n)
-	if !roll.chance(o.Attached) {
+	if !roll.Chance(o.Attached) {
 		return
 	}
-	for i := range 1 + roll.below(4) {
+	for i := range 1 + roll.Below(4) {
 		a := Attachment{ID: fmt.Sprintf("SS%d-%d", w.record.ID, i), Created: w.record.Created, Size: int64(roll.skewed(200, 40_000))}
 		if shared {
 			// All messages of the mailing have the same file.
 			a.ID = fmt.Sprintf("SM%d-%d", w.author.firstID+int32(n/mailingSize*mailingSize), i) //nolint:gosec // bounded
 		}
-		if roll.chance(0.001) {
+		if roll.Chance(0.001) {
 			a.Size = o.LargestFile
 		}
 		a.Size = min(a.Size, o.LargestFile)
@@ -269,45 +269,45 @@ func (w *writer) happen(kind string, at time.Time, party uuid.UUID) bool {
 func (w *writer) events() {
 	o, created := w.author.options, w.record.Created
 	w.happen(EventCreated, created, uuid.Nil)
-	w.happen(EventPublished, created.Add(time.Duration(w.below(int64(time.Minute)))), w.service.sender)
+	w.happen(EventPublished, created.Add(time.Duration(w.Below(int64(time.Minute)))), w.service.sender)
 	at := created.Add(w.skewed(time.Minute, 30*day))
-	if w.chance(o.Read) && w.happen(EventRead, at, w.reader) {
-		if w.record.ConfirmationRequired && w.chance(0.7) {
+	if w.Chance(o.Read) && w.happen(EventRead, at, w.reader) {
+		if w.record.ConfirmationRequired && w.Chance(0.7) {
 			at = at.Add(w.skewed(time.Second, day))
 			w.happen(EventConfirmed, at, w.reader)
 		}
-		if w.chance(0.1) {
+		if w.Chance(0.1) {
 			w.happen(EventRead, at.Add(w.skewed(time.Minute, day)), w.person().UUID)
 		}
 	}
-	if w.chance(o.Archived) {
+	if w.Chance(o.Archived) {
 		at = at.Add(w.skewed(time.Minute, 30*day))
 		w.happen(EventArchived, at, w.reader)
 	}
-	if w.chance(o.Trashed) {
+	if w.Chance(o.Trashed) {
 		at = at.Add(w.skewed(time.Minute, 10*day))
-		if w.happen(EventSoftDeleted, at, w.reader) && w.chance(1./3) {
+		if w.happen(EventSoftDeleted, at, w.reader) && w.Chance(1./3) {
 			at = at.Add(w.skewed(time.Second, 10*day))
 			w.happen(EventRestored, at, w.reader)
 		}
 	}
-	if w.chance(o.Purged) {
+	if w.Chance(o.Purged) {
 		at = at.Add(w.skewed(time.Minute, 10*day))
 		w.happen(pick(w.dice, EventPurged, EventPurged, EventPurgedByOwner), at, w.reader)
 	}
 }
 
 func (w *writer) notifications() {
-	if !w.chance(w.author.options.Notified) {
+	if !w.Chance(w.author.options.Notified) {
 		return
 	}
-	n := Notification{ID: w.record.ID*2 - 1, Channel: channelEmail, Address: "post" + strconv.FormatInt(w.below(10_000), 10) + "@example.no"}
-	if w.chance(0.4) {
-		n.Channel, n.Address = channelSMS, fmt.Sprintf("+479%07d", w.below(10_000_000))
+	n := Notification{ID: w.record.ID*2 - 1, Channel: channelEmail, Address: "post" + strconv.FormatInt(w.Below(10_000), 10) + "@example.no"}
+	if w.Chance(0.4) {
+		n.Channel, n.Address = channelSMS, fmt.Sprintf("+479%07d", w.Below(10_000_000))
 	}
-	n.SentAt = w.record.Created.Add(time.Duration(w.below(int64(time.Hour)))).Truncate(time.Millisecond)
+	n.SentAt = w.record.Created.Add(time.Duration(w.Below(int64(time.Hour)))).Truncate(time.Millisecond)
 	w.notify(n)
-	if w.chance(1. / 3) {
+	if w.Chance(1. / 3) {
 		n.ID++
 		n.SentAt, n.Reminder = n.SentAt.Add(7*day), true
 		w.notify(n)
@@ -325,19 +325,19 @@ func (w *writer) notify(n Notification) {
 }
 
 func (w *writer) forwardings() {
-	if !w.chance(w.author.options.Forwarded) {
+	if !w.Chance(w.author.options.Forwarded) {
 		return
 	}
 	f := Forwarding{
 		At: w.record.Created.Add(w.skewed(time.Minute, 20*day)).Truncate(time.Millisecond), ByPartyUUID: w.reader,
-		ByUserID:   int32(w.below(1_000_000)), //nolint:gosec // below a million
+		ByUserID:   int32(w.Below(1_000_000)), //nolint:gosec // below a million
 		ByUserUUID: userOf(w.reader),
 	}
 	if f.At.After(w.author.options.End) {
 		return
 	}
 	f.target(w.dice)
-	if w.chance(0.5) {
+	if w.Chance(0.5) {
 		note := "Se på denne"
 		f.Text = &note
 	}
@@ -349,13 +349,13 @@ func (w *writer) forwardings() {
 
 // target is whom a forwarding goes to.
 func (f *Forwarding) target(roll *dice) {
-	switch roll.below(3) {
+	switch roll.Below(3) {
 	case 0:
 		p := roll.person()
 		id := int32(p.UserIDs[0]) //nolint:gosec // user ids are small
 		f.ToUserUUID, f.ToUserID = &p.UUID, &id
 	case 1:
-		address := "kopi" + strconv.FormatInt(roll.below(1000), 10) + "@example.no"
+		address := "kopi" + strconv.FormatInt(roll.Below(1000), 10) + "@example.no"
 		f.ToEmail = &address
 	default:
 		supplier := pick(roll, "984661185", "922020175", "996460320")
@@ -366,10 +366,10 @@ func (f *Forwarding) target(roll *dice) {
 // odd adds one of the pitfalls that a careful worker delivers all the same (chapter 14).
 func (w *writer) odd() {
 	r := &w.record
-	switch w.below(13) {
+	switch w.Below(13) {
 	case 0: // one event from two stores, with different fractions
-		e := r.Events[w.below(int64(len(r.Events)))]
-		e.At = e.At.Truncate(time.Second).Add(time.Duration(w.below(int64(time.Second)))).Truncate(time.Millisecond)
+		e := r.Events[w.Below(int64(len(r.Events)))]
+		e.At = e.At.Truncate(time.Second).Add(time.Duration(w.Below(int64(time.Second)))).Truncate(time.Millisecond)
 		r.Events = append(r.Events, e)
 	case 1: // out of order
 		slices.Reverse(r.Events)
@@ -412,7 +412,7 @@ func (w *writer) odd() {
 // broken makes a message that cannot be delivered as it is.
 func (w *writer) broken() {
 	r := &w.record
-	switch w.below(4) {
+	switch w.Below(4) {
 	case 0: // no Published event
 		r.Events = slices.DeleteFunc(r.Events, func(e Event) bool { return e.Type == EventPublished })
 	case 1: // the first reader is nobody that the register knows

@@ -45,7 +45,7 @@ func newBridge(store *Store, caller func(*http.Request) (auth.Caller, error)) *B
 }
 
 // ServeHTTP answers what lies under BridgePrefix.
-func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { b.mux.ServeHTTP(w, r) }
+func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer.Route(b.mux, w, r) }
 
 // Reset forgets what was told.
 func (b *Bridge) Reset() {

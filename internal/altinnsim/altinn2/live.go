@@ -7,6 +7,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
 
 // LiveSettings say how messages change by themselves.
@@ -53,7 +55,7 @@ func (l *Live) Set(settings LiveSettings) error {
 	l.stop()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.settings, l.roll = settings, dice{state: settings.Seed}
+	l.settings, l.roll = settings, dice{world.NewDice(settings.Seed)}
 	if settings.Rate == 0 {
 		return nil
 	}
@@ -108,7 +110,7 @@ func (l *Live) run(ctx context.Context, pause time.Duration) {
 // Step lets one thing happen: a new message, or a change of one that is there. It tells what happened.
 func (l *Live) Step() (kind string, err error) {
 	l.mu.Lock()
-	roll := dice{state: l.roll.next()}
+	roll := dice{world.NewDice(l.roll.Next())}
 	fresh := 0.3
 	if l.settings.New != nil {
 		fresh = *l.settings.New
@@ -119,7 +121,7 @@ func (l *Live) Step() (kind string, err error) {
 		recent = 5000
 	}
 	id, ok := l.store.recent(&roll, recent)
-	if !ok || roll.chance(fresh) {
+	if !ok || roll.Chance(fresh) {
 		kind, err = "new", l.store.arrive(&roll)
 	} else {
 		kind, err = l.store.live(id, &roll)
@@ -141,7 +143,7 @@ func (s *Store) recent(roll *dice, most int) (int32, bool) {
 	if n == 0 {
 		return 0, false
 	}
-	return s.byCreated[roll.below(int64(n))].id, true
+	return s.byCreated[roll.Below(int64(n))].id, true
 }
 
 // arrive adds a message that was just published.
@@ -152,7 +154,7 @@ func (s *Store) arrive(roll *dice) error {
 	s.mu.Unlock()
 	now := s.now().Truncate(time.Millisecond)
 	options := template.options
-	options.Seed, options.Messages, options.From, options.To, options.End = roll.next(), 1, now, now.Add(time.Second), now
+	options.Seed, options.Messages, options.From, options.To, options.End = roll.Next(), 1, now, now.Add(time.Second), now
 	options.Mailings, options.Odd, options.Broken = 0, 0, 0
 	a := *template
 	a.options, a.firstID = options, id
@@ -187,7 +189,7 @@ func (s *Store) live(id int32, roll *dice) (kind string, err error) {
 		EventRead, EventRead, EventRead, EventConfirmed, EventArchived, EventArchived, EventSoftDeleted, EventRestored, EventPurged,
 		"notification", "notification", "forwarding",
 	}
-	kind = kinds[roll.below(int64(len(kinds)))]
+	kind = kinds[roll.Below(int64(len(kinds)))]
 	err = s.Change(id, func(r *Record) error {
 		if r.Deletion == DeletionPurged || r.Recipient.Deceased {
 			return errNothingHappens
@@ -209,8 +211,8 @@ func (s *Store) live(id int32, roll *dice) (kind string, err error) {
 			}
 		case "notification":
 			r.Notifications = append(r.Notifications, Notification{
-				ID: int32(roll.below(1 << 30)), Channel: channelEmail, SentAt: now, //nolint:gosec // bounded
-				Address: "post@example.no", Reminder: roll.chance(0.5),
+				ID: int32(roll.Below(1 << 30)), Channel: channelEmail, SentAt: now, //nolint:gosec // bounded
+				Address: "post@example.no", Reminder: roll.Chance(0.5),
 			})
 			return nil
 		case "forwarding":

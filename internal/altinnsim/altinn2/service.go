@@ -74,7 +74,7 @@ func (s *Service) Reset() {
 func (s *Service) Close() { s.Live.Reset() }
 
 // ServeHTTP answers what lies under Prefix.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer.Route(s.mux, w, r) }
 
 // refusal is an answer that is a problem document.
 type refusal struct {

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
 
 // Mode says how far tokens are believed.
@@ -51,6 +53,7 @@ type Caller struct {
 	Admin     bool // Off mode: every scope
 	Org       string
 	OrgNumber string
+	Consumer  string // organisation number of a consumer claim in its proper form
 	Scopes    []string
 	Person    string // national identity number of a pid claim
 	User      bool   // an end user or a system user
@@ -83,7 +86,7 @@ type Reader struct {
 // Caller reads the bearer token of a request. The error wraps ErrInvalidToken.
 func (r Reader) Caller(request *http.Request) (Caller, error) {
 	if r.Mode != Decode && r.Mode != Verify {
-		return Caller{Admin: true, Org: "ttd", OrgNumber: "405003309"}, nil
+		return Caller{Admin: true, Org: "ttd", OrgNumber: "405003309", Consumer: "405003309"}, nil
 	}
 	header := request.Header.Get("Authorization")
 	if header == "" {
@@ -128,9 +131,22 @@ type claims struct {
 	UserID    any      `json:"urn:altinn:userid"`
 	Expires   *float64 `json:"exp"`
 	NotBefore *float64 `json:"nbf"`
-	Consumer  struct {
-		ID string `json:"ID"`
-	} `json:"consumer"`
+	Consumer  consumer `json:"consumer"`
+}
+
+// consumer is the organisation that a token was made out to.
+type consumer struct {
+	Authority string `json:"authority"`
+	ID        string `json:"ID"`
+}
+
+// number is "" unless the claim has its proper form (Dialogporten reference, chapter 1). An authority may be left out.
+func (c consumer) number() string {
+	number, ok := strings.CutPrefix(c.ID, "0192:")
+	if !ok || c.Authority != "" && c.Authority != "iso6523-actorid-upis" || !world.ValidOrganisationNumber(number) {
+		return ""
+	}
+	return number
 }
 
 func (r Reader) decode(token string) (Caller, error) {
@@ -164,7 +180,7 @@ func (r Reader) read(payload []byte) (Caller, error) {
 	}
 	return Caller{
 		Org: c.Org, OrgNumber: number, Scopes: strings.Fields(c.Scope), Person: c.Person,
-		User: c.UserID != nil || c.Person != "",
+		Consumer: c.Consumer.number(), User: c.UserID != nil || c.Person != "",
 	}, nil
 }
 

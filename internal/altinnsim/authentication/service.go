@@ -80,7 +80,7 @@ func (s *Service) SetLifetime(d time.Duration) error {
 }
 
 // ServeHTTP answers what lies under Prefix.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer.Route(s.mux, w, r) }
 
 // base is the address that the request names in its Host.
 func base(r *http.Request) string {

@@ -14,6 +14,8 @@ import (
 	"unicode/utf16"
 
 	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/altinnsim/answer"
 )
 
 // Bodies are read in two passes, as the real service does (3.2, 3.3). Parsing ends at the first fault, whose key is a path
@@ -50,8 +52,7 @@ func (f *modelFaults) any() bool { return len(f.keys) > 0 }
 
 // bindBody parses a JSON body and validates it. The error is an answer.
 func bindBody(r *http.Request, read func(object)) (err error) {
-	mediaType, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	if mediaType = strings.ToLower(strings.TrimSpace(mediaType)); mediaType != "application/json" && !strings.HasSuffix(mediaType, "+json") {
+	if !answer.IsJSON(r) {
 		return statusError(http.StatusUnsupportedMediaType)
 	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, maxBody))

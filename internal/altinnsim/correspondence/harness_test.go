@@ -53,7 +53,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	sim, err := altinnsim.New(altinnsim.Options{Pauses: []time.Duration{0, 0, 0}})
+	sim, err := altinnsim.New(altinnsim.Options{CorrespondencePauses: []time.Duration{0, 0, 0}})
 	require.NoError(t, err)
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(func() {

@@ -157,7 +157,7 @@ func (s *Service) handle(pattern, scope string, handler func(*call) error) {
 
 // ServeHTTP answers what lies under Prefix. Paths are matched without regard to case, as the real service does.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.mux.ServeHTTP(w, canonical(r))
+	answer.Route(s.mux, w, canonical(r))
 }
 
 // Reset empties the service. It waits for the jobs that run.

@@ -270,8 +270,10 @@ func TestPlainHTTPIsForThisMachineAndOnRequest(t *testing.T) {
 		require.NoError(t, err)
 		defer s.Close()
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/events/api/v1/subscriptions",
-			strings.NewReader(fmt.Sprintf(`{"endPoint":%q,"resourceFilter":%q}`, endPoint, demo))))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/events/api/v1/subscriptions",
+			strings.NewReader(fmt.Sprintf(`{"endPoint":%q,"resourceFilter":%q}`, endPoint, demo)))
+		r.Header.Set("Content-Type", "application/json")
+		s.ServeHTTP(w, r)
 		return w.Code
 	}
 	assert.Equal(t, 400, post(false, "http://127.0.0.1:1/e"))

@@ -48,6 +48,9 @@ func (s *Service) handle(pattern string, next authorizedHandler) {
 }
 
 func (s *Service) postSubscription(w http.ResponseWriter, r *http.Request, caller auth.Caller) error {
+	if !answer.IsJSON(r) {
+		return &refusal{status: http.StatusUnsupportedMediaType}
+	}
 	var in request
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		return badRequest("The JSON value could not be converted.")

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/altinn/dialogsync/internal/altinnsim/answer"
 	"github.com/altinn/dialogsync/internal/altinnsim/auth"
 	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
@@ -89,7 +90,7 @@ func New(config Config) (*Service, error) {
 }
 
 // ServeHTTP answers what lies under Prefix.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer.Route(s.mux, w, r) }
 
 // Close ends all pushes and waits until they have ended. Events that come later are kept and not pushed.
 func (s *Service) Close() { s.queue.close() }

@@ -40,10 +40,10 @@ func (o Options) pool() uint64 { return uint64(max(10, (o.Instances+2)/3)) }
 
 // arriving are the dice and the maker of one arrival. The same seed makes the same arrival.
 func (g *Generator) arriving(seed uint64) *maker {
-	roll := dice{state: world.Mix(world.Mix(g.options.Seed^purposeArrival) ^ seed)}
+	roll := dice{world.NewDice(world.Mix(world.Mix(g.options.Seed^purposeArrival) ^ seed))}
 	m := &maker{generator: g, dice: &roll, pool: g.options.pool()}
 	weights := g.orgWeights()
-	for rest := roll.unit(); m.cell.org < len(weights)-1; m.cell.org++ {
+	for rest := roll.Unit(); m.cell.org < len(weights)-1; m.cell.org++ {
 		if rest -= weights[m.cell.org]; rest < 0 {
 			break
 		}
@@ -53,8 +53,8 @@ func (g *Generator) arriving(seed uint64) *maker {
 
 func (m *maker) guid() uuid.UUID {
 	var id uuid.UUID
-	binary.BigEndian.PutUint64(id[:8], m.dice.next())
-	binary.BigEndian.PutUint64(id[8:], m.dice.next())
+	binary.BigEndian.PutUint64(id[:8], m.dice.Next())
+	binary.BigEndian.PutUint64(id[8:], m.dice.Next())
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
 	return id
@@ -64,11 +64,11 @@ func (m *maker) guid() uuid.UUID {
 func (g *Generator) Draft(seed uint64, at time.Time) Arrival {
 	m := g.arriving(seed)
 	apps := g.byOrg[m.cell.org]
-	a := apps[m.dice.below(int64(len(apps)))]
+	a := apps[m.dice.Below(int64(len(apps)))]
 	row := storage.Row{GUID: m.guid(), Party: m.party(), App: a.number, Detail: a.detail, Version: a.version, Stage: stageDraft}
 	row.Created = at.UnixMicro()
 	row.Settled, row.LastChanged = row.Created, row.Created
-	if m.dice.chance(0.3) {
+	if m.dice.Chance(0.3) {
 		row.Flags |= storage.Prefilled
 	}
 	return g.arrival(a, row, 0)
@@ -128,7 +128,7 @@ func (m *maker) formApp(spec FormSpec) (*app, error) {
 	default:
 		return nil, fmt.Errorf("main version %d has no archived forms", spec.Version)
 	}
-	return apps[m.dice.below(int64(len(apps)))], nil
+	return apps[m.dice.Below(int64(len(apps)))], nil
 }
 
 func (g *Generator) arrival(a *app, row storage.Row, id storage.RowID) Arrival {

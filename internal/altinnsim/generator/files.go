@@ -15,8 +15,8 @@ func fileName(roll *dice) (name, content string) {
 		{"bilde.JPG", "image/jpeg"},
 		{"notat.txt", "text/plain"},
 	}
-	if !roll.chance(0.1) {
-		p := plain[roll.below(int64(len(plain)))]
+	if !roll.Chance(0.1) {
+		p := plain[roll.Below(int64(len(plain)))]
 		return p.name, p.content
 	}
 	odd := [...]string{
@@ -24,5 +24,5 @@ func fileName(roll *dice) (name, content string) {
 		"mappe/underfil.tar.gz", `C:\Temp\skjema (1).pdf`, "50%25 & <ferdig> \"sitat\".pdf", "søknad\u00a0– endelig ✓.pdf", "📎.pdf",
 		"langendelse." + strings.Repeat("x", 260),
 	}
-	return odd[roll.below(int64(len(odd)))], pdf
+	return odd[roll.Below(int64(len(odd)))], pdf
 }

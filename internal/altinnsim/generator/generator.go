@@ -99,7 +99,7 @@ func (g *Generator) Rows(totals *Totals) func(yield func(storage.Row) bool) {
 	pool := g.options.pool()
 	return func(yield func(storage.Row) bool) {
 		g.cells(func(c cell) bool {
-			roll := dice{state: world.Mix(g.options.Seed<<20 ^ c.number)}
+			roll := dice{world.NewDice(world.Mix(g.options.Seed<<20 ^ c.number))}
 			m := maker{generator: g, cell: c, dice: &roll, pool: pool}
 			for range c.count {
 				row := m.row()

@@ -59,15 +59,15 @@ func (g *Generator) life(row storage.Row) life {
 	roll := contentDice(row.GUID, purposeLife)
 	l := life{row: row, app: g.apps[row.Detail], user: g.UserOf(row.Party)}
 	l.owner, _ = g.population.ByID(row.Party) // a missing party is computed as well
-	l.odd = contentDice(row.GUID, purposeOdd).chance(g.options.Odd)
+	l.odd = contentDice(row.GUID, purposeOdd).Chance(g.options.Odd)
 	span := row.Settled - row.Created
 	l.after()
 	if row.Stage == stageMigrated {
-		l.system = roll.chance(0.3)
+		l.system = roll.Chance(0.3)
 		l.filesOf(roll, row.Created, span/2/second*second, second)
 		return l
 	}
-	for n := roll.below(4); n > 0 && span > 0; n-- {
+	for n := roll.Below(4); n > 0 && span > 0; n-- {
 		// Between creation and what came last, which is the last save of a draft.
 		l.saves = append(l.saves, row.Created+span*(5-n)/8)
 	}
@@ -79,10 +79,10 @@ func (g *Generator) life(row storage.Row) life {
 		l.saves = append(l.saves, row.Settled)
 	}
 	l.filesOf(roll, row.Created, span/3, 1)
-	if l.confirmed != 0 && roll.chance(0.1) {
+	if l.confirmed != 0 && roll.Chance(0.1) {
 		l.files = append(l.files, file{
 			name: "Vedtak.pdf", kind: typeLetter, content: "application/pdf",
-			created: row.Settled + (l.confirmed-row.Settled)/2, size: 20_000 + roll.below(90_000), byOrg: true,
+			created: row.Settled + (l.confirmed-row.Settled)/2, size: 20_000 + roll.Below(90_000), byOrg: true,
 		})
 	}
 	l.dates(roll, g.options.End.UnixMicro())
@@ -113,27 +113,27 @@ func (l *life) after() {
 // dates are due and visible times: of drafts, often in the future.
 func (l *life) dates(roll *dice, end int64) {
 	l.visible = l.row.Created / millisecond * millisecond
-	if roll.chance(0.2) {
+	if roll.Chance(0.2) {
 		l.due = (l.row.Created/dayMicros + 30) * dayMicros
 	}
-	if l.row.Flags.Has(storage.Prefilled) && roll.chance(0.1) {
-		l.visible = (end/dayMicros + 1 + roll.below(10)) * dayMicros
+	if l.row.Flags.Has(storage.Prefilled) && roll.Chance(0.1) {
+		l.visible = (end/dayMicros + 1 + roll.Below(10)) * dayMicros
 		l.due = l.visible + 30*dayMicros
 	}
 }
 
 func (l *life) filesOf(roll *dice, from, span, precision int64) {
-	if !roll.chance(0.35) {
+	if !roll.Chance(0.35) {
 		return
 	}
-	for n := roll.below(3) + 1; n > 0; n-- {
+	for n := roll.Below(3) + 1; n > 0; n-- {
 		name, content := fileName(roll)
 		kind := typeVedlegg
 		if l.row.Version < 3 {
 			kind = typeBinary
 		}
 		l.files = append(l.files, file{
-			name: name, kind: kind, content: content, size: 1 + roll.below(5_000_000),
+			name: name, kind: kind, content: content, size: 1 + roll.Below(5_000_000),
 			created: from + span*(4-n)/4/precision*precision,
 		})
 		if l.odd {
@@ -159,11 +159,10 @@ func ActorOf(party int32) int64 {
 
 // id is the nth id that belongs to the instance.
 func (l life) id(n uint64) uuid.UUID {
-	roll := contentDice(l.row.GUID, purposeIDs)
-	roll.state += n * 0x632be59bd9b4e019
+	roll := world.NewDice(contentSeed(l.row.GUID, purposeIDs) + n*0x632be59bd9b4e019)
 	var id uuid.UUID
 	for i := 0; i < len(id); i += 8 {
-		for v, j := roll.next(), 0; j < 8; v, j = v>>8, j+1 {
+		for v, j := roll.Next(), 0; j < 8; v, j = v>>8, j+1 {
 			id[i+j] = byte(v)
 		}
 	}

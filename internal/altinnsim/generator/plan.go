@@ -61,9 +61,9 @@ func (g *Generator) days() []weightedDay {
 		days = append(days, weightedDay{from: from.UnixMicro(), to: to.UnixMicro(), weight: weight})
 		from = to
 	}
-	roll := dice{state: world.Mix(g.options.Seed ^ 0x9ea4)}
+	roll := dice{world.NewDice(world.Mix(g.options.Seed ^ 0x9ea4))}
 	for range min(g.options.PeakDays, len(days)) {
-		days[roll.below(int64(len(days)))].weight *= peakWeight
+		days[roll.Below(int64(len(days)))].weight *= peakWeight
 	}
 	for _, d := range days {
 		total += d.weight

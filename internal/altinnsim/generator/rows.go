@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/altinn/dialogsync/internal/altinnsim/storage"
+	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
 
 // Stages of an instance's life, as storage.Row.Stage has them.
@@ -44,7 +45,7 @@ func (m *maker) row() storage.Row {
 	o := &m.generator.options
 	row := storage.Row{GUID: m.guid()}
 	row.Party = m.party()
-	switch kind := m.dice.unit(); {
+	switch kind := m.dice.Unit(); {
 	case kind < o.A1:
 		m.migrated(&row, m.generator.a1[m.cell.org])
 	case kind < o.A1+o.A2:
@@ -63,11 +64,11 @@ const (
 
 func (m *maker) party() int32 {
 	people := m.generator.population
-	n := m.dice.next() % m.pool
-	if m.dice.chance(m.generator.options.MissingParties) {
+	n := m.dice.Next() % m.pool
+	if m.dice.Chance(m.generator.options.MissingParties) {
 		return people.Missing(n)
 	}
-	switch kind := m.dice.unit(); {
+	switch kind := m.dice.Unit(); {
 	case kind < shareSelfIdentified:
 		return people.SelfIdentified(n)
 	case kind < shareSelfIdentified+shareCompanies:
@@ -78,13 +79,13 @@ func (m *maker) party() int32 {
 
 // time is a last-changed time in the cell: in the day's working hours mostly, or that of the instance made before.
 func (m *maker) time(last *int64, precision int64) int64 {
-	if *last != 0 && m.dice.chance(m.generator.options.Ties) {
+	if *last != 0 && m.dice.Chance(m.generator.options.Ties) {
 		return *last
 	}
 	length := m.cell.to - m.cell.from
-	t := m.cell.from + m.dice.below(length)
-	if working := (m.dice.below(9) + 7) * hour; m.dice.chance(0.8) && length == dayMicros {
-		t = m.cell.from + working + m.dice.below(hour)
+	t := m.cell.from + m.dice.Below(length)
+	if working := (m.dice.Below(9) + 7) * hour; m.dice.Chance(0.8) && length == dayMicros {
+		t = m.cell.from + working + m.dice.Below(hour)
 	}
 	t = max(t/precision*precision, (m.cell.from+precision-1)/precision*precision)
 	if t >= m.cell.to {
@@ -97,11 +98,11 @@ func (m *maker) time(last *int64, precision int64) int64 {
 // native makes an Altinn 3 instance.
 func (m *maker) native(row *storage.Row) {
 	apps := m.generator.byOrg[m.cell.org]
-	a := apps[m.dice.below(int64(len(apps)))]
+	a := apps[m.dice.Below(int64(len(apps)))]
 	row.App, row.Detail, row.Version = a.number, a.detail, a.version
 	row.LastChanged = m.time(&m.last, 1)
 	row.Stage = m.stage(a)
-	if row.Stage == stageDraft && m.dice.chance(0.3) {
+	if row.Stage == stageDraft && m.dice.Chance(0.3) {
 		row.Flags |= storage.Prefilled
 	}
 	if row.Stage >= stageUnconfirmed {
@@ -112,7 +113,7 @@ func (m *maker) native(row *storage.Row) {
 	}
 	m.settle(row)
 	row.Created = row.Settled
-	if row.Stage != stageDraft || !m.dice.chance(0.3) {
+	if row.Stage != stageDraft || !m.dice.Chance(0.3) {
 		row.Created -= m.dice.skewed(10*second, 40*dayMicros)
 	}
 }
@@ -122,7 +123,7 @@ func (m *maker) native(row *storage.Row) {
 func (m *maker) settle(row *storage.Row) {
 	o := m.generator.options
 	row.Settled = row.LastChanged
-	if roll := m.dice.unit(); roll < o.HardDeleted+o.SoftDeleted {
+	if roll := m.dice.Unit(); roll < o.HardDeleted+o.SoftDeleted {
 		row.Flags |= storage.SoftDeleted | storage.BornDeleted
 		if roll < o.HardDeleted {
 			row.Flags |= storage.HardDeleted
@@ -147,7 +148,7 @@ func spanOf(row storage.Row, purpose uint64, longest int64) int64 {
 
 // stage draws a state that the app's process has.
 func (m *maker) stage(a *app) uint8 {
-	kind := m.dice.below(100)
+	kind := m.dice.Below(100)
 	switch {
 	case kind < 18:
 		return stageDraft
@@ -168,13 +169,13 @@ func (m *maker) stage(a *app) uint8 {
 // migrated makes an archived form. Its times are whole seconds, and with few forms the element stored last is older than
 // the instance (Storage reference, 12.2).
 func (m *maker) migrated(row *storage.Row, apps []*app) {
-	a := apps[m.dice.below(int64(len(apps)))]
+	a := apps[m.dice.Below(int64(len(apps)))]
 	row.App, row.Detail, row.Version = a.number, a.detail, a.version
 	row.Stage, row.Flags = stageMigrated, storage.Archived
 	row.LastChanged = m.time(&m.lastMigrated, second)
 	m.settle(row)
 	row.Created = row.Settled - m.dice.skewed(minute, 20*dayMicros)/second*second
-	if row.Deleted != 0 || !m.dice.chance(0.03) {
+	if row.Deleted != 0 || !m.dice.Chance(0.03) {
 		return
 	}
 	created := row.LastChanged + spanOf(*row, purposeStored, hour)
@@ -187,5 +188,9 @@ func (m *maker) migrated(row *storage.Row, apps []*app) {
 
 // contentDice are the dice that an instance's content is drawn with. The stream is another for each purpose.
 func contentDice(guid uuid.UUID, purpose uint64) *dice {
-	return &dice{state: binary.BigEndian.Uint64(guid[:8]) ^ binary.BigEndian.Uint64(guid[8:])*3 ^ purpose<<56}
+	return &dice{world.NewDice(contentSeed(guid, purpose))}
+}
+
+func contentSeed(guid uuid.UUID, purpose uint64) uint64 {
+	return binary.BigEndian.Uint64(guid[:8]) ^ binary.BigEndian.Uint64(guid[8:])*3 ^ purpose<<56
 }

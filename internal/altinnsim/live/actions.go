@@ -106,7 +106,7 @@ func (t turn) happen(s subject) error {
 	case Read:
 		return store.SetReadStatus(s.GUID, "UpdatedSinceLastReview")
 	case Texts:
-		return store.SetPresentationText(s.GUID, "navn", fmt.Sprintf("Sak %d", t.roll.below(100_000)))
+		return store.SetPresentationText(s.GUID, "navn", fmt.Sprintf("Sak %d", t.roll.Below(100_000)))
 	case Remigrate:
 		return t.remigrate(s)
 	default:
@@ -130,14 +130,14 @@ func (t turn) pick() (subject, bool) {
 		}
 		return ok
 	}
-	if t.roll.chance(t.settings.Recent) {
+	if t.roll.Chance(t.settings.Recent) {
 		for range min(recentTries, len(t.recent)) {
-			if t.config.Storage.Look(t.recent[t.roll.below(len(t.recent))], accept) {
+			if t.config.Storage.Look(t.recent[t.roll.Below(int64(len(t.recent)))], accept) {
 				return found, true
 			}
 		}
 	}
-	_, _, ok := t.config.Storage.Sample(t.roll.next(), tries, accept)
+	_, _, ok := t.config.Storage.Sample(t.roll.Next(), tries, accept)
 	return found, ok
 }
 
@@ -224,16 +224,16 @@ func (t turn) mayStep(s subject) bool {
 func (t turn) stamp(created int64) (at time.Time, delay time.Duration) {
 	now := t.config.Now()
 	at = now
-	if t.roll.chance(t.settings.SkewShare) {
+	if t.roll.Chance(t.settings.SkewShare) {
 		skew := time.Duration(t.settings.Skew)
 		// Nothing happens to an instance before it is there.
-		if moved := at.Add(t.roll.within(2*skew) - skew); moved.UnixMicro() > created {
+		if moved := at.Add(within(&t.roll, 2*skew) - skew); moved.UnixMicro() > created {
 			at = moved
 			t.count(func(c *Counts) { c.Skewed++ })
 		}
 	}
-	if t.roll.chance(t.settings.LateShare) {
-		delay = t.roll.within(time.Duration(t.settings.Late))
+	if t.roll.Chance(t.settings.LateShare) {
+		delay = within(&t.roll, time.Duration(t.settings.Late))
 		t.count(func(c *Counts) { c.Late++ })
 	}
 	return at, delay
@@ -332,8 +332,8 @@ func (t turn) save(s subject) error {
 			file = e.ID
 		}
 	}
-	kind, size, id := t.roll.unit(), int64(1+t.roll.below(largestFile)), t.roll.uuid()
-	delayed := t.roll.chance(0.5)
+	kind, size, id := t.roll.Unit(), 1+t.roll.Below(largestFile), t.roll.UUID()
+	delayed := t.roll.Chance(0.5)
 	return t.change(s, nil, func(at storage.Option) error {
 		switch {
 		case kind < savesForm && model != uuid.Nil:
@@ -368,7 +368,7 @@ func (t turn) sign(s subject) error {
 	t.touched(s.GUID)
 	t.schedule(followUp{action: Sign, instance: s.GUID, do: func(ctx context.Context) error {
 		return t.within(ctx).archive(s)
-	}}, t.roll.within(time.Duration(t.settings.After)))
+	}}, within(&t.roll, time.Duration(t.settings.After)))
 	return nil
 }
 
@@ -377,7 +377,7 @@ func (t turn) answer(s subject) error {
 	store := t.config.Storage
 	next := s.process.Next
 	to := s.process.Fill
-	if t.roll.chance(0.25) {
+	if t.roll.Chance(0.25) {
 		to = s.process.Reject
 	}
 	return t.change(s, s.event(EventMovedTo+to.ElementID), func(at storage.Option) error {
@@ -397,7 +397,7 @@ func (t turn) archive(s subject) error {
 	if s.task != task.ElementID {
 		task = s.process.Next
 	}
-	wait, id := t.roll.within(time.Duration(t.settings.After)), t.roll.uuid()
+	wait, id := within(&t.roll, time.Duration(t.settings.After)), t.roll.UUID()
 	submit := func(at storage.Option) error {
 		err := store.ProcessStep(s.GUID, storage.Step{Events: []storage.StepEvent{
 			{Type: "process_EndTask", Task: &task}, {Type: "process_EndEvent"}, {Type: "Submited"},
@@ -418,7 +418,7 @@ func (t turn) archive(s subject) error {
 
 func (t turn) substatus(s subject) error {
 	description := ""
-	if t.roll.chance(0.5) {
+	if t.roll.Chance(0.5) {
 		description = generator.SubstatusDescription
 	}
 	return t.change(s, s.event(EventSubstatus), func(at storage.Option) error {
@@ -436,7 +436,9 @@ const (
 // age is how old the last change of a form is that arrives now.
 func (t turn) age() time.Duration {
 	const day = 24 * time.Hour
-	between := func(shortest, longest time.Duration) time.Duration { return shortest + t.roll.within(longest-shortest) }
+	between := func(shortest, longest time.Duration) time.Duration {
+		return shortest + within(&t.roll, longest-shortest)
+	}
 	switch weighted(&t.roll, ages(), t.settings.Forms) {
 	case Hours:
 		return between(time.Hour, day)
@@ -455,7 +457,7 @@ func (t turn) arrive(spec generator.FormSpec, again bool) error {
 	if !again {
 		t.forms++
 		spec.Version, spec.Reference = 2, strconv.Itoa(firstA2+t.forms)
-		if t.roll.chance(shareA1) {
+		if t.roll.Chance(shareA1) {
 			spec.Version, spec.Reference = 1, strconv.Itoa(firstA1+t.forms)
 		}
 		spec.LastChanged = t.config.Now().Add(-t.age())
@@ -474,8 +476,8 @@ func (t turn) arrive(spec generator.FormSpec, again bool) error {
 		return err
 	}
 	t.touched(state.Instance)
-	if t.roll.chance(t.settings.Incomplete) {
-		t.schedule(followUp{action: t.action, instance: state.Instance, do: complete}, t.roll.within(time.Duration(t.settings.After)))
+	if t.roll.Chance(t.settings.Incomplete) {
+		t.schedule(followUp{action: t.action, instance: state.Instance, do: complete}, within(&t.roll, time.Duration(t.settings.After)))
 		return nil
 	}
 	return complete(t.ctx)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/altinnsim/generator"
 	"github.com/altinn/dialogsync/internal/altinnsim/storage"
+	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
 
 // AppEvent is what an app announces through Altinn Events (Storage reference, 15.1).
@@ -56,7 +57,7 @@ type Driver struct {
 
 	acting sync.Mutex // one action at a time; guards what follows
 	world  *generator.Generator
-	roll   dice
+	roll   world.Dice
 	number uint64 // of arrivals
 	forms  int    // of forms that arrived
 	recent []uuid.UUID
@@ -107,7 +108,7 @@ func New(config Config) *Driver {
 
 func (d *Driver) clear() {
 	d.world, d.number, d.forms, d.recent, d.oldest, d.busy = nil, 0, 0, nil, 0, map[uuid.UUID]bool{}
-	d.roll = dice{state: d.config.Seed ^ 0x11fe}
+	d.roll = world.NewDice(d.config.Seed ^ 0x11fe)
 	d.settings, d.later, d.ends = Defaults(), nil, time.Time{}
 	d.counts = Counts{Actions: map[Action]int{}, Skipped: map[Action]int{}, Failed: map[Action]int{}}
 }

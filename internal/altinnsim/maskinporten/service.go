@@ -91,7 +91,7 @@ func (s *Service) SetLifetime(d time.Duration) error {
 }
 
 // ServeHTTP answers what lies under Prefix.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer.Route(s.mux, w, r) }
 
 // url is the service's own address, with a final slash.
 func (s *Service) url(r *http.Request) string {

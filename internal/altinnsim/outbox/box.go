@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
 
 // Row is a row of the outbox table.
@@ -76,7 +78,7 @@ type Box struct {
 	buses      []Bus
 	counts     Counts
 	latest     []Message
-	roll       dice
+	roll       world.Dice
 }
 
 // New makes an empty outbox.
@@ -102,7 +104,7 @@ func New(config Config) (*Box, error) {
 func (b *Box) clear() {
 	b.rows, b.queue = map[uuid.UUID]*Row{}, nil
 	b.counts, b.latest = Counts{ByType: map[string]int{}}, nil
-	b.roll = dice{state: b.seed ^ 0x0b07}
+	b.roll = world.NewDice(b.seed ^ 0x0b07)
 	b.leaderless = time.Time{}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/altinn/dialogsync/internal/altinnsim/answer"
+	"github.com/altinn/dialogsync/internal/altinnsim/world"
 )
 
 // What a message is known by (Storage reference, chapter 14).
@@ -46,7 +47,7 @@ type Command struct {
 }
 
 // message writes the message of a row. Ids are drawn from the dice.
-func (r Row) message(now time.Time, roll *dice) Message {
+func (r Row) message(now time.Time, roll *world.Dice) Message {
 	body := answer.Marshal(Command{
 		AppID: r.AppID, PartyID: strconv.Itoa(int(r.PartyID)), InstanceID: r.Instance.String(),
 		// What PostgreSQL keeps: microseconds, and no zeros at the end.
@@ -56,9 +57,9 @@ func (r Row) message(now time.Time, roll *dice) Message {
 	// The framework separates the decimals by a colon.
 	sent := strings.Replace(now.UTC().Format("2006-01-02 15:04:05.000000 Z"), ".", ":", 1)
 	return Message{
-		Body: body, MessageID: roll.uuid().String(), Subject: Subject, ContentType: ContentType,
+		Body: body, MessageID: roll.UUID().String(), Subject: Subject, ContentType: ContentType,
 		Properties: map[string]string{
-			"conversation-id": roll.uuid().String(), "source": source, "sent-at": sent, "accepted-content-types": ContentType,
+			"conversation-id": roll.UUID().String(), "source": source, "sent-at": sent, "accepted-content-types": ContentType,
 			"attempts": "0", "wolverine-protocol-version": "1.0",
 		},
 	}

@@ -140,7 +140,7 @@ func (b *Box) due(now time.Time) []uuid.UUID {
 	}
 	if b.settings.Shuffle {
 		for i := len(instances) - 1; i > 0; i-- {
-			j := b.roll.below(i + 1)
+			j := b.roll.Below(int64(i) + 1)
 			instances[i], instances[j] = instances[j], instances[i]
 		}
 	}
@@ -157,13 +157,13 @@ func (b *Box) prepare(instance uuid.UUID) (row *Row, messages []Message, buses [
 		return nil, nil, nil, false
 	}
 	row.published, row.overtaken = true, false
-	if b.roll.chance(b.settings.Lose) {
+	if b.roll.Chance(b.settings.Lose) {
 		b.counts.Lost++
 		return row, nil, nil, true
 	}
 	now := time.Now()
 	messages = append(messages, row.message(now, &b.roll))
-	if b.roll.chance(b.settings.Double) {
+	if b.roll.Chance(b.settings.Double) {
 		b.counts.Doubled++
 		messages = append(messages, row.message(now, &b.roll))
 	}

@@ -1,7 +1,6 @@
 package register
 
 import (
-	"encoding/json"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -30,8 +29,7 @@ func (s *Service) lookup(w http.ResponseWriter, r *http.Request) {
 		Organisation string `json:"orgNo"`
 		Person       string `json:"ssn"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
-		refuse(w, "$", "The JSON value could not be converted.")
+	if !answer.ReadJSON(w, r, &question) {
 		return
 	}
 	urn := world.URNOrganisation + question.Organisation

@@ -36,6 +36,7 @@ func ask(t *testing.T, s http.Handler, urns ...string) (int, []party, string) {
 	require.NoError(t, err)
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost,
 		"/register/api/v1/dialogporten/parties/query?fields=identifiers,display-name", strings.NewReader(string(body)))
+	r.Header.Set("Content-Type", "application/json")
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
 	var out struct {
@@ -181,8 +182,10 @@ func TestWhoMayAsk(t *testing.T) {
 	} {
 		s := register.New(register.Config{Caller: func(*http.Request) (auth.Caller, error) { return test.who, test.err }})
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/register/api/v1/dialogporten/parties/query",
-			strings.NewReader(`{"data":[]}`)))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/register/api/v1/dialogporten/parties/query",
+			strings.NewReader(`{"data":[]}`))
+		r.Header.Set("Content-Type", "application/json")
+		s.ServeHTTP(w, r)
 		assert.Equal(t, test.want, w.Code, fmt.Sprint(test.who))
 	}
 }
@@ -217,7 +220,9 @@ func TestOldLookups(t *testing.T) {
 	require.True(t, ok)
 	call := func(method, path, body string) (int, string) {
 		w := httptest.NewRecorder()
-		s.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/register/api/v1/parties/"+path, strings.NewReader(body)))
+		r := httptest.NewRequestWithContext(t.Context(), method, "/register/api/v1/parties/"+path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		s.ServeHTTP(w, r)
 		return w.Code, w.Body.String()
 	}
 	aCompany := fmt.Sprintf(`{"partyId":%d,"partyUuid":%q,"partyTypeName":2,"orgNumber":%q,"ssn":null,"name":%q,"isDeleted":false}`,

@@ -2,7 +2,6 @@ package register
 
 import (
 	"cmp"
-	"encoding/json"
 	"hash/fnv"
 	"net/http"
 	"slices"
@@ -56,7 +55,7 @@ func New(config Config) *Service {
 }
 
 // ServeHTTP answers what lies under Prefix.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer.Route(s.mux, w, r) }
 
 // validationError is one fault of a question.
 type validationError struct {
@@ -79,11 +78,7 @@ func (s *Service) query(w http.ResponseWriter, r *http.Request) {
 	var question struct {
 		Data []string `json:"data"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&question); err != nil {
-		answer.WriteProblem(w, answer.Problem{
-			Status: http.StatusBadRequest, Title: "One or more validation errors occurred.",
-			Errors: map[string][]string{"$": {"The JSON value could not be converted."}},
-		})
+	if !answer.ReadJSON(w, r, &question) {
 		return
 	}
 	urns, faults := normalised(question.Data)

@@ -1,7 +1,6 @@
 package storage
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -343,11 +342,7 @@ func (s *Service) putDataValues(w http.ResponseWriter, r *http.Request, caller a
 	var body struct {
 		Values map[string]*string `json:"values"`
 	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-		answer.WriteProblem(w, answer.Problem{
-			Title: "One or more validation errors occurred.", Status: http.StatusBadRequest,
-			Errors: map[string][]string{"$": {"The JSON value could not be converted."}},
-		})
+	if !answer.ReadJSON(w, r, &body) {
 		return
 	}
 	if body.Values == nil {

@@ -115,29 +115,8 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer.Empty(w, http.StatusNotFound)
 		return
 	}
-	handler, pattern := s.mux.Handler(r)
-	if pattern == "" {
-		// The mux writes texts of its own; the service answers an unknown route without a body (4).
-		status := &statusOnly{header: http.Header{}}
-		handler.ServeHTTP(status, r)
-		if allow := status.header.Get("Allow"); allow != "" {
-			w.Header().Set("Allow", allow)
-		}
-		answer.Empty(w, status.status)
-		return
-	}
-	s.mux.ServeHTTP(w, r)
+	answer.Route(s.mux, w, r)
 }
-
-// statusOnly takes the status of an answer and drops the rest.
-type statusOnly struct {
-	header http.Header
-	status int
-}
-
-func (w *statusOnly) Header() http.Header         { return w.header }
-func (w *statusOnly) Write(b []byte) (int, error) { return len(b), nil }
-func (w *statusOnly) WriteHeader(status int)      { w.status = status }
 
 type authorizedHandler func(w http.ResponseWriter, r *http.Request, caller auth.Caller)
 

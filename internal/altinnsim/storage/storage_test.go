@@ -86,6 +86,9 @@ func (b *bench) ask(method, path, body string, headers ...string) answer {
 	b.t.Helper()
 	r, err := http.NewRequestWithContext(b.t.Context(), method, b.url+"/storage/api/v1/"+path, strings.NewReader(body))
 	require.NoError(b.t, err)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}
@@ -512,6 +515,9 @@ func TestDataValues(t *testing.T) {
 	assert.Len(t, in.DataValues, 2)
 	assert.Empty(t, b.Events(uuid.MustParse(guid(1))))
 
+	a = b.ask(http.MethodPut, path, `{"values":{"a":"b"}}`, "Content-Type", "text/plain")
+	assert.Equal(t, http.StatusUnsupportedMediaType, a.status)
+	assert.Equal(t, http.StatusBadRequest, b.ask(http.MethodPut, path, `{"values":{"a":"b"}} {}`).status, "more than one value")
 	a = b.ask(http.MethodPut, path, `{"values":null}`)
 	assert.Equal(t, http.StatusBadRequest, a.status)
 	assert.Equal(t, `"Missing parameter value: dataValues is misformed or empty"`, a.body)

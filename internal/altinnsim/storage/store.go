@@ -45,16 +45,16 @@ type extra struct {
 const documents = math.MaxUint8
 
 func newStore() *Store {
-	s := &Store{}
+	s := &Store{appIndex: map[string]uint16{}}
 	s.clear()
 	return s
 }
 
-// clear empties the store. The caller holds the lock, or nobody else has the store yet.
+// clear empties the store. The numbers of app ids stay: whoever has asked for one may still use it. The caller holds the
+// lock, or nobody else has the store yet.
 func (s *Store) clear() {
 	s.chunks, s.rows, s.alive = nil, 0, 0
 	s.byGUID = map[uuid.UUID]slot{}
-	s.apps, s.appIndex = nil, map[string]uint16{}
 	s.byOrg = map[string]*index{}
 	s.authors = nil
 	s.extras = map[slot]*extra{}

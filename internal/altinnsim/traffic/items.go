@@ -136,18 +136,20 @@ func (c *Counters) Touched(method, endpoint string, ids ...uuid.UUID) {
 // Item is how many requests named one of the ids, by method and endpoint.
 func (c *Counters) Item(ids ...uuid.UUID) map[string]int {
 	out := map[string]int{}
-	c.items.mu.RLock()
-	names := c.items.names
-	c.items.mu.RUnlock()
 	for _, id := range ids {
 		count, known := c.items.of(id)
 		if !known {
 			continue
 		}
+		// The names after the counts: an endpoint gets its number before anything is counted under it.
+		c.items.mu.RLock()
+		names := c.items.names
+		c.items.mu.RUnlock()
 		others := int(count.total)
 		for i, n := range count.counts {
-			if n > 0 {
-				out[names[count.endpoint[i]]] += int(n)
+			// A request that a reset overtook was counted under a number of before.
+			if endpoint := int(count.endpoint[i]); n > 0 && endpoint < len(names) {
+				out[names[endpoint]] += int(n)
 				others -= int(n)
 			}
 		}

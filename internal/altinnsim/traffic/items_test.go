@@ -34,3 +34,14 @@ func TestItemsAreBounded(t *testing.T) {
 	assert.Equal(t, map[string]int{"GET /i": 1}, c.Item(id(all-1)))
 	assert.Empty(t, c.Item(id(0)))
 }
+
+// A reset may come between numbering an endpoint and counting under it.
+func TestCountsThatAResetOvertook(t *testing.T) {
+	t.Parallel()
+	c := New()
+	id := uuid.New()
+	n := c.items.number("GET", "/a")
+	c.Reset()
+	c.items.add(id, n)
+	assert.Equal(t, map[string]int{otherEndpointName: 1}, c.Item(id))
+}

@@ -24,7 +24,8 @@ delete from inbox
 where id = @id and not @keep::boolean or instance_guid = @instance_guid and received_at < @read_at and id <> @id
 returning id, source, intake, received_at, clock_timestamp()::timestamptz as taken_at;
 
--- name: DropFromInbox :exec
+-- name: DropFromInbox :execrows
+-- None: a delivery that began later has taken the row already.
 delete from inbox where id = @id;
 
 -- name: RetryInbox :execrows
@@ -67,7 +68,7 @@ select coalesce(max(s.id), 0)::bigint as id from (select id from inbox where id 
 
 -- name: LockInboxRows :many
 -- Rows that are still there and not parked, for their jobs to be replaced.
-select id from inbox where id = any(@ids::bigint[]) and job_id is not null order by id for update skip locked;
+select id, source from inbox where id = any(@ids::bigint[]) and job_id is not null order by id for update skip locked;
 
 -- name: EventsAtHand :one
 -- Jobs that wait for a worker, counted no further than is of interest.

@@ -89,10 +89,10 @@ on conflict (source, item_key) do update set
     last_failed_at = clock_timestamp();
 
 -- name: ReleaseItems :execrows
--- Takes out of quarantine what has been delivered after all.
+-- Takes out of quarantine what has been delivered after all, by a reading that began after it last failed.
 delete from quarantine q
-using (select unnest(@sources::text[]) as source, unnest(@item_keys::text[]) as item_key) as i
-where q.source = i.source::source and q.item_key = i.item_key;
+using (select unnest(@sources::text[]) as source, unnest(@item_keys::text[]) as item_key, unnest(@read_at::timestamptz[]) as read_at) as i
+where q.source = i.source::source and q.item_key = i.item_key and q.last_failed_at <= i.read_at;
 
 -- name: QuarantinedKeys :many
 -- Which of these keys a window has already put in quarantine.

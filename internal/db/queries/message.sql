@@ -55,7 +55,7 @@ on conflict (altinn2_id) do update set
 returning altinn2_id;
 
 -- name: DueMessages :many
-select altinn2_id, due_at from message where due_at <= @now order by due_at limit @max_rows;
+select altinn2_id, due_at from message where due_at <= @now::timestamptz order by due_at limit @max_rows;
 
 -- name: MessageAttachments :many
 select altinn2_attachment_id, attachment_id from message_attachment where altinn2_attachment_id = any(@altinn2_attachment_ids::text[]);

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -67,7 +68,7 @@ func (c *Carrier) Forget() { c.unrecorded = nil }
 
 // write returns the rows that must be delivered again first; looked are items that have been, for the sake of their form.
 func (c *Carrier) write(ctx context.Context, q *db.Queries, rows []*Row, looked map[uuid.UUID]bool) (again []*Row, err error) {
-	entries, bad, good := c.entriesOf(rows)
+	entries, bad, good, goodRead := c.entriesOf(rows)
 	overtaken, err := ledger.Record(ctx, q, entries)
 	if err != nil {
 		return nil, fmt.Errorf("record page: %w", err)
@@ -104,7 +105,7 @@ func (c *Carrier) write(ctx context.Context, q *db.Queries, rows []*Row, looked 
 	if err := ledger.Quarantine(ctx, q, bad); err != nil {
 		return nil, fmt.Errorf("record page: %w", err)
 	}
-	if _, err := ledger.Release(ctx, q, c.Source, good); err != nil {
+	if _, err := ledger.ReleaseRead(ctx, q, c.Source, good, goodRead); err != nil {
 		return nil, fmt.Errorf("record page: %w", err)
 	}
 	return nil, nil
@@ -120,8 +121,9 @@ func (c *Carrier) rowOf(e *ledger.Entry) *Row {
 	}
 }
 
-// entriesOf gives what the page leaves in ledger and quarantine; good are the keys to be released from quarantine.
-func (c *Carrier) entriesOf(rows []*Row) (entries []ledger.Entry, bad []ledger.Quarantined, good []string) {
+// entriesOf gives what the page leaves in ledger and quarantine; good are the keys to be released from quarantine, by readings that
+// began at goodRead.
+func (c *Carrier) entriesOf(rows []*Row) (entries []ledger.Entry, bad []ledger.Quarantined, good []string, goodRead []time.Time) {
 	for _, r := range rows {
 		if r.Repeated {
 			continue
@@ -137,12 +139,12 @@ func (c *Carrier) entriesOf(rows []*Row) (entries []ledger.Entry, bad []ledger.Q
 			continue
 		}
 		entries = append(entries, c.entry(r, r.result))
-		good = append(good, r.Key)
+		good, goodRead = append(good, r.Key), append(goodRead, r.result.ReadAt)
 		if own := r.result.Instance.String(); own != r.Key {
-			good = append(good, own) // given under another party's id
+			good, goodRead = append(good, own), append(goodRead, r.result.ReadAt) // given under another party's id
 		}
 	}
-	return entries, bad, good
+	return entries, bad, good, goodRead
 }
 
 func (c *Carrier) entry(r *Row, result delivery.Result) ledger.Entry {

@@ -1,0 +1,97 @@
+package message
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/altinn/dialogsync/internal/delivery"
+	"github.com/altinn/dialogsync/internal/ledger"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/pkg/correspondence"
+)
+
+// Reason codes of failures that delivery itself finds.
+const (
+	ReasonMessageUnknown     = "message_unknown"
+	ReasonAttachmentEmpty    = "attachment_empty"
+	ReasonAttachmentMissing  = "attachment_missing"
+	ReasonAttachmentChecksum = "attachment_checksum"
+	ReasonDialogRefused      = "dialog_refused"
+	ReasonDialogFailed       = "dialog_failed"
+	ReasonItemLost           = "correspondence_lost"
+	ReasonNotTransferred     = "not_transferred"
+	ReasonPurgedInDoubt      = "purged_in_doubt"
+	// reasonAnswerLost marks a message that may be stored over there although no answer told so.
+	reasonAnswerLost = "answer_lost"
+	// ReasonHalfDone marks a message whose dialog was there although Correspondence said that it was refused (P22).
+	ReasonHalfDone = "half_done"
+)
+
+// Error is a fault of a message. It names no person.
+type Error struct {
+	// Reason is a stable code; Detail says what is wrong and what a person can do.
+	Reason, Detail string
+	// Retryable: the fault may go away by itself.
+	Retryable bool
+}
+
+func (e *Error) Error() string { return e.Reason + ": " + e.Detail }
+
+// Permanent tells the classification of errors that the message stays bad.
+func (e *Error) Permanent() bool { return !e.Retryable }
+
+// Transient tells it that the message may recover.
+func (e *Error) Transient() bool { return e.Retryable }
+
+var errRefused = &Error{
+	Reason: ReasonDialogRefused, Detail: "Correspondence stored the message, but Dialogporten refused its dialog, and Correspondence " +
+		"does not say why: compare the message with the limits of dialogs, then sync the item again",
+}
+
+var errItemLost = &Error{
+	Reason: ReasonItemLost, Retryable: true, Detail: "Correspondence does not know the message that it stored: it is to be migrated again",
+}
+
+// Describe puts a delivery's error into a class and a code.
+func Describe(err error) delivery.Failure {
+	f := delivery.Describe(err)
+	var own *Error
+	var unmapped *mapping.Error
+	var answered *correspondence.Error
+	switch {
+	case errors.As(err, &own):
+		f.OfItem, f.Reason = true, own.Reason
+	case errors.As(err, &unmapped):
+		f.OfItem, f.Reason = true, unmapped.Reason
+	case errors.As(err, &answered) && answered.Permanent():
+		f.OfItem = true
+		if answered.Code != 0 {
+			f.Reason = fmt.Sprintf("correspondence_%d", answered.Code)
+		}
+		f.Detail += ": the message itself is at fault; see to it in Altinn 2, or change how it is mapped, then sync the item again"
+	}
+	return f
+}
+
+// Quarantined is a message whose delivery failed, as the quarantine keeps it.
+func Quarantined(result Result, attempts int) ledger.Quarantined {
+	failure := Describe(result.Err)
+	return ledger.Quarantined{
+		Source: ledger.A2Correspondence, ItemKey: Key(result.Altinn2ID), ItemID: result.ItemID, AppID: result.ResourceID,
+		Position: result.Created, InstanceCreated: result.Created, Class: failure.Class.String(), Reason: failure.Reason,
+		Detail: failure.Detail, Attempts: attempts,
+	}
+}
+
+// Key is a message's key as operators write it.
+func Key(altinn2ID int32) string { return strconv.Itoa(int(altinn2ID)) }
+
+// ParseKey reads such a key.
+func ParseKey(key string) (int32, error) {
+	number, err := strconv.ParseInt(key, 10, 32)
+	if err != nil || number <= 0 {
+		return 0, fmt.Errorf("%.40q is not the number of a message in Altinn 2", key)
+	}
+	return int32(number), nil
+}

@@ -1,0 +1,139 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/db"
+)
+
+// Times of leases.
+const (
+	defaultLease = time.Minute
+	// renewals is how often a lease is renewed within its time.
+	renewals = 3
+	// releaseTimeout bounds the giving back, which happens also when the caller has been told to stop.
+	releaseTimeout = 5 * time.Second
+	firstTry       = 50 * time.Millisecond
+	longestTry     = 2 * time.Second
+)
+
+// ErrBusy tells that somebody else brings the message over just now. Trying again helps.
+var ErrBusy error = leaseError{"another worker brings the message over just now"}
+
+// ErrLeaseLost tells that the messages were held no longer when they were to be recorded: somebody else may have taken them over.
+// What was sent may be sent again.
+var ErrLeaseLost error = leaseError{"the lease on the messages was lost"}
+
+type leaseError struct{ text string }
+
+func (e leaseError) Error() string { return e.text }
+
+// Transient tells that trying again helps.
+func (leaseError) Transient() bool { return true }
+
+// lease is the right to bring messages over.
+type lease struct {
+	holder  uuid.UUID
+	numbers []int32
+}
+
+func (l lease) has(number int32) bool {
+	_, found := slices.BinarySearch(l.numbers, number)
+	return found
+}
+
+// leased runs do while the messages are held: those that nobody else holds, or, with wait, all of them once they are free. The
+// context of do ends with the lease.
+func (d *Deliverer) leased(ctx context.Context, numbers []int32, wait bool, do func(context.Context, lease) error) error {
+	if d.Rehearse {
+		all := slices.Clone(numbers)
+		slices.Sort(all)
+		return do(ctx, lease{numbers: all})
+	}
+	held, err := d.take(ctx, numbers, wait)
+	if err != nil {
+		return err
+	}
+	working, stop := context.WithCancelCause(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.renew(working, held, stop)
+	}()
+	err = do(working, held)
+	lost := errors.Is(context.Cause(working), ErrLeaseLost)
+	stop(nil)
+	<-ended
+	if lost && err != nil {
+		err = ErrLeaseLost
+	}
+	release, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer done()
+	// If it fails the lease runs out by itself.
+	_ = db.New(d.Pool).ReleaseMessageLeases(release, db.ReleaseMessageLeasesParams{Altinn2Ids: held.numbers, Holder: held.holder})
+	return err
+}
+
+func (d *Deliverer) leaseTime() time.Duration {
+	if d.Lease > 0 {
+		return d.Lease
+	}
+	return defaultLease
+}
+
+func (d *Deliverer) take(ctx context.Context, numbers []int32, wait bool) (lease, error) {
+	held := lease{holder: uuid.New()}
+	try := func() error {
+		taken, err := db.New(d.Pool).TakeMessageLeases(ctx, db.TakeMessageLeasesParams{
+			Altinn2Ids: numbers, Holder: held.holder, Lease: d.leaseTime(),
+		})
+		if err != nil {
+			return backoff.Permanent(fmt.Errorf("take %d messages: %w", len(numbers), err))
+		}
+		slices.Sort(taken)
+		held.numbers = taken
+		if wait && len(taken) < len(numbers) {
+			return ErrBusy
+		}
+		return nil
+	}
+	// A lease of somebody who died runs out within its own time.
+	policy := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstTry), backoff.WithMaxInterval(longestTry),
+		backoff.WithMaxElapsedTime(d.leaseTime()+longestTry))
+	if err := backoff.Retry(try, backoff.WithContext(policy, ctx)); err != nil {
+		return lease{}, err //nolint:wrapcheck // our own, or the context's
+	}
+	return held, nil
+}
+
+// renew keeps a lease until ctx is done, and stops the work when it is lost.
+func (d *Deliverer) renew(ctx context.Context, held lease, stop context.CancelCauseFunc) {
+	ticker := time.NewTicker(d.leaseTime() / renewals)
+	defer ticker.Stop()
+	good := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		asked := time.Now()
+		kept, err := db.New(d.Pool).RenewMessageLeases(ctx, db.RenewMessageLeasesParams{
+			Altinn2Ids: held.numbers, Holder: held.holder, Lease: d.leaseTime(),
+		})
+		switch {
+		case err == nil && kept == int64(len(held.numbers)):
+			good = asked
+		case err == nil, time.Since(good) > d.leaseTime():
+			stop(ErrLeaseLost)
+			return
+		}
+	}
+}

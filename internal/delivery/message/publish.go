@@ -1,0 +1,125 @@
+package message
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/ledger"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/pkg/correspondence"
+)
+
+// publishChunk is how many items are made available with one call. They are made one after the other over there, so a call lasts as
+// long as they do together.
+const publishChunk = 50
+
+// publish makes the items available that wait for it. What fails of one is its task's error; the error is one of the database.
+func (d *Deliverer) publish(ctx context.Context, tasks []*task) error {
+	waiting := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.publish })
+	for chunk := range slices.Chunk(waiting, publishChunk) {
+		answers, err := d.makeAvailable(ctx, chunk)
+		for i, t := range chunk {
+			if err != nil {
+				t.fail(err)
+				continue
+			}
+			d.published(ctx, t, answers[i])
+		}
+	}
+	return d.publishAnew(ctx, waiting)
+}
+
+// makeAvailable makes the call for one item or for several.
+func (d *Deliverer) makeAvailable(ctx context.Context, chunk []*task) ([]correspondence.Availability, error) {
+	if len(chunk) == 1 {
+		answer, err := d.Correspondence.MakeAvailable(ctx, chunk[0].row.correspondenceID)
+		return []correspondence.Availability{answer}, err
+	}
+	ids := make([]uuid.UUID, len(chunk))
+	for i, t := range chunk {
+		ids[i] = t.row.correspondenceID
+	}
+	return d.Correspondence.MakeAvailableAll(ctx, ids)
+}
+
+// published judges what came of one item (17.4).
+func (d *Deliverer) published(ctx context.Context, t *task, answer correspondence.Availability) {
+	verdict, dialog := mapping.Judge(answer)
+	switch verdict {
+	case mapping.Published:
+		t.visible(dialog, "")
+	case mapping.Refused:
+		d.refused(ctx, t)
+	case mapping.PurgedThere:
+		t.publish, t.outcome, t.reason = false, ledger.Skipped, mapping.ReasonPurged
+		t.row.stage, t.row.outcome, t.row.reason, t.row.dueAt = purged, ledger.Skipped, mapping.ReasonPurged, t.heldBack
+	case mapping.UnknownThere: // publishAnew goes on
+	case mapping.Later:
+		t.fail(&Error{
+			Reason: ReasonDialogFailed, Retryable: true, Detail: "Correspondence could not make the dialog: an actor may be unknown to the " +
+				"register, or a service behind it may be down; see its log",
+		})
+	}
+}
+
+// visible ends a task whose message has its dialog.
+func (t *task) visible(dialog uuid.UUID, reason string) {
+	t.outcome, t.reason = ledger.Created, reason
+	t.row.outcome, t.row.reason, t.row.dueAt = ledger.Created, reason, t.heldBack
+	t.show(dialog)
+}
+
+// refused looks whether a dialog that was refused is there all the same: an earlier attempt may have died between making it and
+// keeping its id, and the id is one that only this item's dialog can have (P22).
+func (d *Deliverer) refused(ctx context.Context, t *task) {
+	if d.Dialogs != nil {
+		id := t.row.dialog(t.now)
+		dialog, err := d.Dialogs.Get(ctx, id)
+		if err != nil {
+			t.fail(fmt.Errorf("look for a refused dialog: %w", err))
+			return
+		}
+		if dialog != nil {
+			t.visible(id, ReasonHalfDone)
+			return
+		}
+	}
+	t.row.outcome, t.row.reason, t.row.dueAt = ledger.Failed, ReasonDialogRefused, t.heldBack
+	t.fail(errRefused)
+}
+
+// publishAnew migrates those again that Correspondence does not know, once (17.4).
+func (d *Deliverer) publishAnew(ctx context.Context, tasks []*task) error {
+	for _, t := range tasks {
+		switch {
+		case !t.publish:
+			continue
+		case t.anew || t.message == nil:
+			t.forget()
+			t.fail(errItemLost)
+			continue
+		}
+		t.forget()
+		t.publish = false
+		if err := d.first(ctx, lease{}, t, Order{Lane: History}); err != nil {
+			return err
+		}
+		if !t.publish {
+			continue
+		}
+		answers, err := d.makeAvailable(ctx, []*task{t})
+		if err != nil {
+			t.fail(err)
+			continue
+		}
+		d.published(ctx, t, answers[0])
+		if t.publish {
+			t.forget()
+			t.fail(errItemLost)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package message
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/altinn/altinn2"
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/pkg/dialogid"
+)
+
+// The stages.
+const (
+	untransferred = db.MessageStageUntransferred
+	transferred   = db.MessageStageTransferred
+	published     = db.MessageStagePublished
+	purged        = db.MessageStagePurged
+)
+
+// row is what is on record of a message.
+type row struct {
+	created          time.Time
+	changeSeq        int64
+	dueAt            time.Time
+	stage            db.MessageStage
+	outcome          ledger.Outcome
+	version          int16
+	correspondenceID uuid.UUID
+	// dialogID is set only where it does not follow from correspondenceID.
+	dialogID uuid.UUID
+	reason   string
+	sent     mapping.Sent
+}
+
+func (r *row) equal(other *row) bool {
+	return r.created.Equal(other.created) && r.changeSeq == other.changeSeq && r.dueAt.Equal(other.dueAt) &&
+		r.stage == other.stage && r.outcome == other.outcome && r.version == other.version &&
+		r.correspondenceID == other.correspondenceID && r.dialogID == other.dialogID && r.reason == other.reason &&
+		bytes.Equal(r.sent, other.sent)
+}
+
+// dialog is the id of the message's dialog: the deterministic one unless another is on record.
+func (r *row) dialog(now time.Time) uuid.UUID {
+	switch {
+	case r.dialogID != uuid.Nil:
+		return r.dialogID
+	case r.correspondenceID == uuid.Nil:
+		return uuid.Nil
+	default:
+		return dialogid.Correspondence(r.correspondenceID, r.created, now)
+	}
+}
+
+// refused tells whether Dialogporten took the message not, when it was tried last.
+func (r *row) refused() bool { return r.stage == transferred && r.reason == ReasonDialogRefused }
+
+// task is one message under way.
+type task struct {
+	number  int32
+	message *altinn2.Message // nil: not read
+	now     time.Time
+
+	// stored is what stands in the database, row what shall stand there. known: there is a row.
+	known       bool
+	stored, row row
+	readAt      time.Time
+
+	outcome  ledger.Outcome
+	reason   string
+	warnings []mapping.Warning
+	heldBack time.Time
+	// publish: the message is to be made available.
+	publish bool
+	// anew: the item was gone over there, and the message is brought over as if it had never been.
+	anew bool
+	err  error
+}
+
+func (t *task) read(message *altinn2.Message) { t.message = message }
+
+// forget begins anew with a message that Correspondence does not know any more.
+func (t *task) forget() {
+	t.row = row{created: t.row.created, changeSeq: t.row.changeSeq, stage: untransferred, outcome: ledger.Failed, version: mapping.Version}
+	t.anew = true
+}
+
+// fail ends the task. What was reached so far stays on record.
+func (t *task) fail(err error) {
+	t.err, t.publish = err, false
+}
+
+// publishOnly prepares a task for the second stage alone.
+func (t *task) publishOnly(insist bool, now time.Time) {
+	t.outcome = ledger.Unchanged
+	switch {
+	case !t.known || t.row.stage == untransferred:
+		t.fail(&Error{
+			Reason: ReasonNotTransferred, Detail: "the message was not transferred: let the first stage bring it over", Retryable: true,
+		})
+	case t.row.stage != transferred || t.row.dueAt.After(now):
+	case t.row.refused() && !insist:
+		t.fail(errRefused)
+	default:
+		t.publish = true
+	}
+}
+
+func (t *task) result() Result {
+	r := Result{
+		Altinn2ID: t.number, Outcome: t.outcome, Reason: t.reason, Stage: t.row.stage, State: stateOf(t.row.stage),
+		CorrespondenceID: t.row.correspondenceID, DialogID: t.row.dialog(t.now), DueAt: t.row.dueAt, Warnings: t.warnings,
+		Created: t.row.created, ChangeSeq: t.row.changeSeq, ReadAt: t.readAt, Err: t.err,
+	}
+	if m := t.message; m != nil {
+		r.Created, r.Changed, r.ChangeSeq, r.ResourceID = m.Created.UTC(), m.ChangedAt.UTC(), m.ChangeSeq, mapping.ResourceID(m)
+	}
+	if !r.Created.IsZero() {
+		r.ItemID = dialogid.Message(t.number, r.Created)
+	}
+	if t.err != nil {
+		r.Outcome = ledger.Failed
+	}
+	return r
+}
+
+func stateOf(stage db.MessageStage) ledger.DialogState {
+	switch stage {
+	case published:
+		return ledger.DialogAlive
+	case purged:
+		return ledger.DialogDeleted // Correspondence deletes it softly (7.4)
+	case untransferred, transferred:
+		return ledger.DialogAbsent
+	default:
+		return ledger.DialogAbsent
+	}
+}

@@ -1,0 +1,241 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/ledger"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/internal/transport"
+	"github.com/altinn/dialogsync/pkg/correspondence"
+)
+
+// transfer brings one message to Correspondence, or tells what is new about it there. The error is one of the database; whatever else
+// fails is the task's.
+func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Order) error {
+	t.row.created = t.message.Created.UTC()
+	if t.row.correspondenceID == uuid.Nil {
+		return d.first(ctx, held, t, order)
+	}
+	gone, err := d.follow(ctx, t, order)
+	switch {
+	case err != nil:
+		t.fail(err)
+		return nil
+	case gone:
+		t.forget()
+		return d.first(ctx, held, t, order)
+	default:
+		return nil
+	}
+}
+
+// first is the first load of a message, or its repetition when the answer was lost.
+func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order) error {
+	inDoubt := t.row.reason == reasonAnswerLost
+	if reason := mapping.Select(t.message); reason != "" {
+		if inDoubt && reason == mapping.ReasonPurged {
+			t.fail(&Error{
+				Reason: ReasonPurgedInDoubt, Detail: "the message was purged in Altinn 2 after it had been sent without an answer: " +
+					"see in Correspondence whether it is there, and purge it",
+			})
+			return nil
+		}
+		t.outcome, t.reason = ledger.Skipped, reason
+		t.row.outcome, t.row.reason, t.row.dueAt = ledger.Skipped, reason, t.heldBack
+		t.settle()
+		return nil
+	}
+	input := mapping.Input{Message: t.message, MakeAvailable: order.Lane == Live && !t.anew, Now: t.now}
+	if _, err := mapping.Make(input); err != nil { // before anything is sent for it
+		t.refuse(err)
+		return nil
+	}
+	var err error
+	if input.Attachments, err = d.upload(ctx, t); err != nil {
+		t.refuse(err)
+		return nil
+	}
+	request, err := mapping.Make(input)
+	if err != nil {
+		t.refuse(err)
+		return nil
+	}
+	t.warn(request.Warnings...)
+	t.heldBack = request.HeldBack
+	underWay := inDoubt && t.row.dueAt.After(t.now)
+	if err := d.expect(ctx, held, t, order, underWay); err != nil {
+		return err
+	}
+	answer, err := d.migrate(ctx, request.Body)
+	if err != nil {
+		t.lose(err)
+		return nil
+	}
+	t.row.correspondenceID, t.row.dialogID = answer.CorrespondenceID, uuid.Nil
+	t.row.stage, t.row.outcome, t.row.reason = transferred, ledger.Created, ""
+	t.row.sent = mapping.Sent(nil).With(mapping.Told(request.Body))
+	t.outcome = ledger.Created
+	t.settle()
+	next, dialog := mapping.AfterMigrate(answer, request.Body.MakeAvailable, underWay)
+	switch next {
+	case mapping.Done:
+		t.row.dueAt = t.heldBack
+		t.show(dialog)
+	case mapping.VerifyLater:
+		if !answer.IsRepeat() {
+			t.row.dueAt = t.now.Add(mapping.VerifyAfter)
+		}
+	case mapping.StayHidden, mapping.PublishNow:
+		t.row.dueAt = t.heldBack
+		t.publish = !order.TransferOnly
+	}
+	return nil
+}
+
+// expect puts on record that a message is about to be sent, if that must be known when no answer comes: for a live one the dialog
+// may be on its way then, and nobody else may make it, silently, in the meantime.
+func (d *Deliverer) expect(ctx context.Context, held lease, t *task, order Order, underWay bool) error {
+	if order.Lane != Live {
+		return nil
+	}
+	t.row.stage, t.row.outcome, t.row.reason, t.row.version = untransferred, ledger.Failed, reasonAnswerLost, mapping.Version
+	if !underWay {
+		t.row.dueAt = t.now.Add(mapping.VerifyAfter)
+	}
+	return d.keep(ctx, held, []*task{t})
+}
+
+// migrate sends a message, a second time with what clashes over there moved apart.
+func (d *Deliverer) migrate(ctx context.Context, body *correspondence.MigrateRequest) (*correspondence.Migrated, error) {
+	answer, err := d.Correspondence.Migrate(ctx, body)
+	if err == nil || !isServerFault(err) {
+		return answer, err
+	}
+	untangled, changed := mapping.Untangle(body)
+	if !changed {
+		return nil, err
+	}
+	return d.Correspondence.Migrate(ctx, untangled)
+}
+
+func isServerFault(err error) bool {
+	var answered *correspondence.Error
+	return errors.As(err, &answered) && answered.Status == http.StatusInternalServerError
+}
+
+// refuse ends a first load before the message was sent.
+func (t *task) refuse(err error) {
+	t.fail(err)
+	if transport.Classify(err) == transport.Permanent {
+		t.row.outcome, t.row.reason, t.row.version = ledger.Failed, Describe(err).Reason, mapping.Version
+	}
+}
+
+// lose ends a first load whose call failed. Unless the message was refused it may be stored all the same.
+func (t *task) lose(err error) {
+	t.refuse(err)
+	if t.row.reason == "" || transport.Classify(err) != transport.Permanent {
+		t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
+	} else {
+		t.row.dueAt = t.heldBack
+	}
+}
+
+// settle takes the message's state as brought over.
+func (t *task) settle() {
+	t.row.version = mapping.Version
+	t.row.changeSeq = max(t.row.changeSeq, t.message.ChangeSeq)
+}
+
+// show takes the message as visible under a dialog.
+func (t *task) show(dialog uuid.UUID) {
+	t.row.stage, t.publish = published, false
+	t.row.dialogID = uuid.Nil
+	if t.row.dialog(t.now) != dialog {
+		t.row.dialogID = dialog
+	}
+}
+
+func (t *task) warn(warnings ...mapping.Warning) {
+	for _, w := range warnings {
+		known := false
+		for _, had := range t.warnings {
+			known = known || had == w
+		}
+		if !known {
+			t.warnings = append(t.warnings, w)
+		}
+	}
+}
+
+// follow tells what is new about a message that was brought over before (17.9). gone: Correspondence does not know it any more.
+func (d *Deliverer) follow(ctx context.Context, t *task, order Order) (gone bool, err error) {
+	news, err := mapping.Since(t.message, t.row.sent, t.now)
+	if err != nil {
+		return false, err
+	}
+	t.heldBack = news.Known.HeldBack
+	t.outcome = ledger.Unchanged
+	id := t.row.correspondenceID
+	for _, step := range []struct {
+		count int
+		told  *mapping.History
+		send  func() error
+	}{
+		{
+			len(news.Statuses), &mapping.History{Statuses: news.Statuses},
+			func() error { return d.Correspondence.SyncStatusEvents(ctx, id, news.Statuses) },
+		},
+		{
+			len(news.Notifications), &mapping.History{Notifications: news.Notifications},
+			func() error { return d.Correspondence.SyncNotifications(ctx, id, news.Notifications) },
+		},
+		{
+			len(news.Forwardings), &mapping.History{Forwardings: news.Forwardings},
+			func() error { return d.Correspondence.SyncForwardings(ctx, id, news.Forwardings) },
+		},
+	} {
+		if step.count == 0 {
+			continue // nothing new, no call
+		}
+		err := step.send()
+		if correspondence.HasCode(err, correspondence.CodeNotFound) && !t.anew {
+			return true, nil
+		}
+		if err != nil {
+			return false, fmt.Errorf("tell what is new: %w", err)
+		}
+		t.row.sent = t.row.sent.With(step.told)
+		t.outcome = ledger.Updated
+	}
+	t.row.sent = t.row.sent.With(news.Known)
+	t.followed(news, order)
+	return false, nil
+}
+
+// followed decides what is left to do of a message of which everything new was told.
+func (t *task) followed(news *mapping.News, order Order) {
+	unchanged := t.message.ChangeSeq <= t.row.changeSeq
+	pending := t.row.stage == transferred && t.row.dueAt.After(t.now)
+	t.settle()
+	switch {
+	case news.Purged:
+		if t.row.stage != purged {
+			t.outcome = ledger.Purged
+			t.row.stage, t.row.outcome, t.row.reason = purged, ledger.Purged, ""
+		}
+		t.row.dueAt = t.heldBack
+	case t.row.stage != transferred:
+		t.row.dueAt = t.heldBack
+	case pending: // its dialog is on its way
+	case t.row.refused() && unchanged && !order.Insist:
+		t.fail(errRefused)
+	default:
+		t.publish = !order.TransferOnly
+	}
+}

@@ -1,0 +1,134 @@
+package message
+
+import (
+	"context"
+	"crypto/md5" //nolint:gosec // the contract's checksum (chapter 4); nothing secret depends on it
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+
+	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/altinn/altinn2"
+	"github.com/altinn/dialogsync/internal/db"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/pkg/correspondence"
+)
+
+// upload sends a message's files, in their order, that were not sent before, and gives the ids of all.
+func (d *Deliverer) upload(ctx context.Context, t *task) (map[string]uuid.UUID, error) {
+	files := mapping.Attachments(t.message)
+	ids := make(map[string]uuid.UUID, len(files))
+	if len(files) == 0 {
+		return ids, nil
+	}
+	if !t.anew { // else the files may be gone with the item
+		names := make([]string, len(files))
+		for i := range files {
+			names[i] = files[i].ID
+		}
+		kept, err := db.New(d.Pool).MessageAttachments(ctx, names)
+		if err != nil {
+			return nil, fmt.Errorf("look up %d attachments: %w", len(files), err)
+		}
+		for _, file := range kept {
+			ids[file.Altinn2AttachmentID] = file.AttachmentID
+		}
+	}
+	for i := range files {
+		file := &files[i]
+		if _, sent := ids[file.ID]; sent {
+			continue
+		}
+		id, err := d.uploadOnce(ctx, t, file)
+		if err != nil {
+			return nil, fmt.Errorf("attachment %d of %d: %w", i+1, len(files), err)
+		}
+		ids[file.ID] = id
+	}
+	return ids, nil
+}
+
+// uploadOnce sends a file unless somebody in this process is sending it already: messages share files.
+func (d *Deliverer) uploadOnce(ctx context.Context, t *task, file *altinn2.Attachment) (uuid.UUID, error) {
+	for {
+		sent, err, shared := d.uploads.Do(file.ID, func() (any, error) { return d.send(ctx, t, file) })
+		if shared && err != nil && errors.Is(err, context.Canceled) && ctx.Err() == nil {
+			continue // it was another's call that was given up
+		}
+		id, _ := sent.(uuid.UUID)
+		return id, err //nolint:wrapcheck // send says what was being done
+	}
+}
+
+func (d *Deliverer) send(ctx context.Context, t *task, file *altinn2.Attachment) (uuid.UUID, error) {
+	told, warnings, err := mapping.Upload(t.message, file)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	t.warn(warnings...)
+	var last *summed
+	open := func() (io.ReadCloser, int64, error) {
+		content, err := d.Source.OpenContent(ctx, t.number, file.ID)
+		if err != nil {
+			return nil, 0, err
+		}
+		last = &summed{Content: content, sum: md5.New()} //nolint:gosec // see the import
+		return last, content.Length, nil
+	}
+	id, err := d.Correspondence.UploadAttachment(ctx, told, open)
+	switch {
+	case errors.Is(err, correspondence.ErrNoBytes):
+		return uuid.Nil, &Error{
+			Reason: ReasonAttachmentEmpty, Detail: "an attachment has no bytes, and Correspondence takes none such: see to it in Altinn 2",
+		}
+	case errors.Is(err, altinn2.ErrNoContent):
+		return uuid.Nil, &Error{
+			Reason: ReasonAttachmentMissing, Detail: "Altinn 2 names an attachment that it does not have: see to it there",
+		}
+	case err != nil && last.differs(told.Checksum) && answered(err):
+		return uuid.Nil, &Error{
+			Reason: ReasonAttachmentChecksum,
+			Detail: "the bytes of an attachment do not have the checksum that Altinn 2 gives for them: see to it there",
+		}
+	case err != nil:
+		return uuid.Nil, err
+	}
+	if d.Rehearse {
+		return id, nil
+	}
+	err = db.New(d.Pool).KeepMessageAttachment(ctx, db.KeepMessageAttachmentParams{Altinn2AttachmentID: file.ID, AttachmentID: id})
+	if err != nil {
+		return uuid.Nil, fmt.Errorf("keep id of attachment: %w", err)
+	}
+	return id, nil
+}
+
+// answered tells whether Correspondence itself ended an upload.
+func answered(err error) bool {
+	var failure *correspondence.Error
+	return errors.As(err, &failure)
+}
+
+// summed is the bytes of a file whose checksum is taken as they pass.
+type summed struct {
+	*altinn2.Content
+
+	sum  hash.Hash
+	read int64
+}
+
+// Read implements io.Reader.
+func (s *summed) Read(p []byte) (int, error) {
+	n, err := s.Content.Read(p)
+	s.sum.Write(p[:n])
+	s.read += int64(n)
+	return n, err
+}
+
+// differs tells whether all bytes passed, and have another checksum than was told.
+func (s *summed) differs(checksum string) bool {
+	return s != nil && checksum != "" && s.read == s.Length && hex.EncodeToString(s.sum.Sum(nil)) != checksum
+}
