@@ -27,6 +27,8 @@ type Error struct {
 	Reason, Detail string
 	// Retryable: the fault may go away by itself.
 	Retryable bool
+	// NothingThere: neither the instance nor a dialog of it exists, so that nothing is to be done (Storage reference 14).
+	NothingThere bool
 }
 
 func (e *Error) Error() string { return e.Reason + ": " + e.Detail }

@@ -158,7 +158,7 @@ func (d *Deliverer) findCreated(ctx context.Context, item Item) (time.Time, erro
 	}
 	if len(labelled) != 1 {
 		return time.Time{}, &Error{
-			Reason: ReasonCreatedUnknown,
+			Reason: ReasonCreatedUnknown, NothingThere: len(labelled) == 0,
 			Detail: fmt.Sprintf("the instance is gone and %d dialogs carry its label: name its creation time with --created", len(labelled)),
 		}
 	}

@@ -22,6 +22,8 @@ const (
 	endRetried     = "retried"
 	endParked      = "parked"
 	endQuarantined = "quarantined"
+	// endNothingThere: the instance has come and gone without a dialog.
+	endNothingThere = "nothing_there"
 )
 
 // EventMetrics count and time events. A nil one measures nothing.
@@ -42,7 +44,8 @@ func NewEventMetrics(meter metric.Meter) (*EventMetrics, error) {
 		return nil, fmt.Errorf("register counter of accepted events: %w", err)
 	}
 	m.ends, err = meter.Int64Counter("dialogsync_events",
-		metric.WithDescription("How tries to deliver events ended, by source and intake: delivered, coalesced, retried, parked, quarantined."))
+		metric.WithDescription("How tries to deliver events ended, by source and intake: delivered, coalesced, retried, parked, quarantined, "+
+			"nothing_there."))
 	if err != nil {
 		return nil, fmt.Errorf("register counter of events: %w", err)
 	}

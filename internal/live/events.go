@@ -298,6 +298,9 @@ func (e *Events) failed(ctx context.Context, ev *event, item delivery.Item, resu
 	if failure.Class == transport.Canceled {
 		return End{Again: true}, nil
 	}
+	if own, ok := errors.AsType[*delivery.Error](cause); ok && own.NothingThere {
+		return End{}, e.drop(ctx, ev)
+	}
 	if failure.Class == transport.Systemic {
 		return e.wait(ctx, ev, failure.Detail)
 	}
@@ -326,6 +329,15 @@ func (e *Events) failed(ctx context.Context, ev *event, item delivery.Item, resu
 		return e.retry(ctx, ev, bad, failure, attempt, pause)
 	}
 	return e.quarantine(ctx, ev, bad, failure, attempt)
+}
+
+// drop takes an event away whose instance has come and gone without a dialog.
+func (e *Events) drop(ctx context.Context, ev *event) error {
+	if _, err := db.New(e.config.Pool).DropFromInbox(ctx, ev.ID); err != nil {
+		return fmt.Errorf("event %d: take it from the inbox: %w", ev.ID, err)
+	}
+	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endNothingThere)
+	return nil
 }
 
 // maxFailureShare is the share of the last items that may fail for one reason before the stream stops itself.
@@ -360,7 +372,8 @@ func (e *Events) retry(
 		return End{}, fmt.Errorf("event %d: put it off: %w", ev.ID, err)
 	}
 	if gone {
-		return e.overtaken(ctx, ev), nil
+		e.overtaken(ctx, ev)
+		return End{}, nil
 	}
 	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endRetried)
 	e.config.Log.Warn("item not delivered, it is tried again", append(e.fields(ev, failure), zap.Int(telemetry.LogKeyAttempt, attempt),
@@ -368,11 +381,10 @@ func (e *Events) retry(
 	return End{Again: true, Pause: pause}, nil
 }
 
-// overtaken ends an event whose row another delivery of the item took with it while this one failed: the item is well, and what
+// overtaken counts an event whose row another delivery of the item took with it while this one failed: the item is well, and what
 // went wrong here says nothing of it any more.
-func (e *Events) overtaken(ctx context.Context, ev *event) End {
+func (e *Events) overtaken(ctx context.Context, ev *event) {
 	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endCoalesced)
-	return End{}
 }
 
 // quarantine puts the item where a person sees it, and takes its event away, in one transaction.
@@ -389,7 +401,8 @@ func (e *Events) quarantine(ctx context.Context, ev *event, bad ledger.Quarantin
 		return End{}, fmt.Errorf("event %d: put its item in quarantine: %w", ev.ID, err)
 	}
 	if gone {
-		return e.overtaken(ctx, ev), nil
+		e.overtaken(ctx, ev)
+		return End{}, nil
 	}
 	e.config.Metrics.ended(ctx, ev.Source, ev.intake, endQuarantined)
 	e.config.Log.Warn("item quarantined", append(e.fields(ev, failure), zap.Int(telemetry.LogKeyAttempt, attempts))...)

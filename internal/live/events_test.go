@@ -352,7 +352,7 @@ func TestAPausedStreamAcceptsAndDeliversNothing(t *testing.T) {
 	form.app, form.archive = a2App, true
 	p.put(t, form)
 	p.accept(t, before.command())
-	p.pause(t, source, true)
+	p.pause(t, true)
 	p.accept(t, after.webhook(), form.command())
 
 	assert.Equal(t, live.End{}, p.deliver(t), "a job that was there ends")
@@ -367,7 +367,7 @@ func TestAPausedStreamAcceptsAndDeliversNothing(t *testing.T) {
 	assert.Zero(t, p.withJob(t))
 	assert.Equal(t, "none", p.title(t, before))
 
-	p.pause(t, source, false)
+	p.pause(t, false)
 	require.NoError(t, p.keeper.Keep(t.Context()))
 	assert.Equal(t, 2, p.withJob(t))
 	p.finish(t)

@@ -397,7 +397,7 @@ func TestFormThatArrivesDaysLateIsFoundByASweep(t *testing.T) {
 	p.pass(6 * 24 * time.Hour)
 	p.poll(t, live.ReachBatch)
 	overlap, days, months := p.form(t, 5*time.Hour, 1), p.form(t, 2*24*time.Hour, 2), p.form(t, 5*24*time.Hour, 3)
-	history := p.form(t, 8*24*time.Hour, 4) // older than live
+	history := p.form(t, 10*24*time.Hour, 4) // four days older than live
 	p.pass(5 * time.Minute)
 	p.poll(t, live.ReachBatch)
 	assert.True(t, p.has(overlap))
@@ -421,6 +421,21 @@ func TestFormThatArrivesDaysLateIsFoundByASweep(t *testing.T) {
 	p.pass(24 * time.Hour)
 	p.poll(t, live.ReachMonths)
 	assert.True(t, p.has(history))
+}
+
+// What arrives is live's from the first day on, though its time lies before.
+func TestFormThatArrivesDaysLateIsFoundInANewInstallation(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t)
+	p.poll(t, live.ReachBatch)
+	p.pass(time.Hour)
+	form, history := p.form(t, 2*24*time.Hour, 1), p.form(t, 5*24*time.Hour, 2)
+	p.poll(t, live.ReachBatch)
+	assert.False(t, p.has(form))
+	p.poll(t, live.ReachDays)
+	assert.True(t, p.has(form))
+	p.poll(t, live.ReachMonths)
+	assert.False(t, p.has(history), "what nobody has brought over yet is history's")
 }
 
 func TestSweepGoesOnWhereItWasInterrupted(t *testing.T) {

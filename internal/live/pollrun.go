@@ -344,15 +344,15 @@ func (r *pollRun) eventsLeft(ctx context.Context) (bool, error) {
 	return slices.ContainsFunc(oldest, func(o db.OldestInInboxRow) bool { return o.Source == r.reach.Source }), nil
 }
 
-// keepHours is how long the share of what polls found is kept by the hour.
-const keepHours = 31 * 24 * time.Hour
+// shareKept is how long the share of what polls found is kept by the hour.
+const shareKept = 31 * 24 * time.Hour
 
 // clean drops what nobody asks for any more; once an hour at most, with what lists a stretch again.
 func (r *pollRun) clean(ctx context.Context) error {
 	if r.reach.follows() {
 		return nil
 	}
-	before := r.poller.now().Add(-keepHours)
+	before := r.poller.now().Add(-shareKept)
 	if err := db.New(r.poller.Pool).DropOldPollHours(ctx, db.DropOldPollHoursParams{Source: r.reach.Source, Before: before}); err != nil {
 		return fmt.Errorf("drop old hours: %w", err)
 	}

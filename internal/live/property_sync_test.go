@@ -224,7 +224,7 @@ func (m *syncModel) end() {
 		m.wake(pr)
 	}
 	if m.paused {
-		m.p.pause(m.t, ledger.A3AppInstances, false)
+		m.p.pause(m.t, false)
 	}
 	for _, th := range m.things {
 		if !th.gone {
@@ -419,7 +419,7 @@ func (m *syncModel) actions() map[string]func(*rapid.T) {
 		},
 		"pause or resume": func(*rapid.T) {
 			m.paused = !m.paused
-			m.p.pause(m.t, ledger.A3AppInstances, m.paused)
+			m.p.pause(m.t, m.paused)
 			require.NoError(m.t, m.p.keeper.Keep(m.t.Context()))
 		},
 	}
@@ -491,7 +491,7 @@ func (m *syncModel) settle() {
 	}
 	if m.paused {
 		m.paused = false
-		m.p.pause(m.t, ledger.A3AppInstances, false)
+		m.p.pause(m.t, false)
 	}
 	m.expire()
 	pr, ctx := m.processes[0], m.t.Context()
@@ -529,17 +529,9 @@ func (m *syncModel) agree() {
 			m.rt.Fatalf("the dialog of %s is %q, and its instance %q (in the ledger: %t, %+v)", th.guid, got, want, found, entry)
 		}
 	}
-	// An event that names no creation time, on an instance that is gone with its dialog, cannot be recorded under any key.
-	var gone []uuid.UUID
-	for _, th := range m.things {
-		if th.gone {
-			gone = append(gone, th.guid)
-		}
-	}
 	var open, quarantined, waiting int
 	require.NoError(m.t, m.p.pool.QueryRow(m.t.Context(), `select (select count(*) from backfill_window where state <> 'closed'),
-		(select count(*) from quarantine where not (reason = 'created_unknown' and split_part(item_key, '/', 2)::uuid = any($1))),
-		(select count(*) from inbox)`, gone).Scan(&open, &quarantined, &waiting))
+		(select count(*) from quarantine), (select count(*) from inbox)`).Scan(&open, &quarantined, &waiting))
 	if open+quarantined+waiting > 0 {
 		m.rt.Fatalf("%d windows are open, %d items in quarantine, %d events wait: %+v", open, quarantined, waiting, m.p.quarantine(m.t))
 	}

@@ -344,12 +344,12 @@ func (p *plant) writes(th thing) int {
 	return n
 }
 
-func (p *plant) pause(t testing.TB, source ledger.Source, paused bool) {
+func (p *plant) pause(t testing.TB, paused bool) {
 	t.Helper()
 	change, order := stream.Resume, stream.Order{Operator: "kari", Reason: "test"}
 	if paused {
 		change = stream.Pause
 	}
-	require.NoError(t, change(t.Context(), p.pool, stream.Stream{Source: source, Direction: stream.Live}, order))
+	require.NoError(t, change(t.Context(), p.pool, stream.Stream{Source: ledger.A3AppInstances, Direction: stream.Live}, order))
 	require.NoError(t, p.gate.Refresh(t.Context()))
 }
