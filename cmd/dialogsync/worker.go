@@ -200,8 +200,9 @@ func (w *worker) run(ctx context.Context, settings config.Config) error {
 	close(w.stopping)
 	stopCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
-	// First what lets work in, then what does it, last what watches over both.
-	err = errors.Join(w.server.Stop(stopCtx), w.live.closeIntakes(), jobs.Stop(stopCtx, w.client))
+	// What comes in over HTTP until the last is committed like any other: another worker delivers it.
+	err = errors.Join(w.live.closeBus(), jobs.Stop(stopCtx, w.client), w.server.Stop(stopCtx))
+	w.live.inbox.Wait()
 	stopLive()
 	err = errors.Join(err, w.metrics.Shutdown(stopCtx))
 	w.log.Info("worker stopped")

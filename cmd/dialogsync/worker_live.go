@@ -76,9 +76,9 @@ type liveParts struct {
 	// bus is nil when there is none.
 	bus *servicebus.Receiver
 
-	busDone  sync.WaitGroup
-	closeBus context.CancelFunc
-	busErr   error
+	busDone sync.WaitGroup
+	endBus  context.CancelFunc
+	busErr  error
 }
 
 // assembleLive makes the parts that work in live streams, and starts none.
@@ -159,7 +159,7 @@ func (l *liveParts) start(ctx context.Context) (stop func()) {
 	running.Go(func() { l.part.Run(watching) })
 	running.Go(func() { l.poller.Follow(watching) })
 	var receiving context.Context
-	receiving, l.closeBus = context.WithCancel(ctx)
+	receiving, l.endBus = context.WithCancel(ctx)
 	if l.bus != nil {
 		l.busDone.Go(func() { l.busErr = l.bus.Run(receiving) })
 	}
@@ -169,11 +169,10 @@ func (l *liveParts) start(ctx context.Context) (stop func()) {
 	}
 }
 
-// closeIntakes ends the intake from the bus and waits for what was accepted to be committed. The HTTP server is stopped already.
-func (l *liveParts) closeIntakes() error {
-	l.closeBus()
+// closeBus ends the intake from the bus: what it has received and not accepted goes back.
+func (l *liveParts) closeBus() error {
+	l.endBus()
 	l.busDone.Wait()
-	l.inbox.Wait()
 	if l.busErr != nil {
 		return fmt.Errorf("intake from Service Bus: %w", l.busErr)
 	}
