@@ -54,6 +54,8 @@ type flight[V any] struct {
 	done  chan struct{}
 	value V
 	err   error
+	// left: whoever made the fetch went away, so that err may be the reason of that, which is none of those who wait.
+	left bool
 }
 
 // New makes an empty cache.
@@ -160,7 +162,7 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, fetch func(context.Context
 		if current.err == nil {
 			return current.value, nil
 		}
-		if !mine && isCallersEnd(current.err) && ctx.Err() == nil {
+		if !mine && current.left && ctx.Err() == nil {
 			continue
 		}
 		if ctx.Err() == nil {
@@ -195,16 +197,13 @@ func (c *Cache[K, V]) fly(ctx context.Context, key K, current *flight[V], fetch 
 		close(current.done)
 	}()
 	current.value, current.err = fetch(ctx)
+	current.left = ctx.Err() != nil
 	if current.err == nil {
 		c.Put(key, current.value)
 	}
 }
 
 var errFetchPanicked = errors.New("the fetch waited for has panicked")
-
-func isCallersEnd(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
 
 // lookup finds an entry and marks it as used. The lock is held.
 func (c *Cache[K, V]) lookup(key K) *entry[K, V] {

@@ -115,14 +115,16 @@ func TestAFetchWhoseCallerLeftIsTakenOver(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := cache.New[string, int](cache.Config{})
-		ctx, cancel := context.WithCancel(t.Context())
+		// The reason why one item's reading ends, as an errgroup gives it, must not become another item's failure.
+		reason := errors.New("the party of the first is unknown")
+		ctx, cancel := context.WithCancelCause(t.Context())
 		var group sync.WaitGroup
 		group.Go(func() {
 			_, err := c.Get(ctx, "k", func(ctx context.Context) (int, error) {
 				<-ctx.Done()
-				return 0, ctx.Err()
+				return 0, context.Cause(ctx)
 			})
-			if !errors.Is(err, context.Canceled) {
+			if !errors.Is(err, reason) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -134,7 +136,7 @@ func TestAFetchWhoseCallerLeftIsTakenOver(t *testing.T) {
 			}
 		})
 		synctest.Wait()
-		cancel()
+		cancel(reason)
 		group.Wait()
 	})
 }
