@@ -170,6 +170,9 @@ func (t *turn) adjust(row db.ExtendLeaseRow) {
 
 // close ends the window if its accounts balance, and adds it to the coverage (Invariant 6).
 func (t *turn) close(ctx context.Context) (SliceEnd, error) {
+	// A heartbeat that finds the window closed ends ctx, maybe before the commit has answered; the epoch guards what is written.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
+	defer cancel()
 	var closedRow db.CloseWindowRow
 	err := db.InTx(ctx, t.walker.Pool, func(_ pgx.Tx, q *db.Queries) error {
 		var err error
