@@ -3,6 +3,7 @@ package message
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -86,7 +87,7 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 		if len(overtaken) > 0 {
 			return ErrLeaseLost
 		}
-		_, err = ledger.Release(ctx, q, ledger.A2Correspondence, keys)
+		_, err = ledger.ReleaseRead(ctx, q, ledger.A2Correspondence, keys, slices.Repeat([]time.Time{readAt}, len(keys)))
 		return err
 	})
 }
