@@ -43,6 +43,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	sim, err := altinnsim.New(altinnsim.Options{})
 	require.NoError(t, err)
+	t.Cleanup(sim.Close)
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(server.Close)
 	r := &rig{sim: sim, platform: server.URL, database: dbtest.URL(t)}

@@ -58,6 +58,7 @@ func newRig(t *testing.T, settings ...string) *rig {
 	t.Helper()
 	sim, err := altinnsim.New(altinnsim.Options{Seed: 1})
 	require.NoError(t, err)
+	t.Cleanup(sim.Close)
 	server := httptest.NewServer(sim.Handler())
 	t.Cleanup(server.Close)
 	r := &rig{sim: sim}

@@ -93,6 +93,7 @@ func newEngine(t *testing.T, world generator.Options, tune ...func(*history.Walk
 	t.Helper()
 	sim, err := altinnsim.New(altinnsim.Options{Seed: 1})
 	require.NoError(t, err)
+	t.Cleanup(sim.Close)
 	_, err = sim.Generate(world)
 	require.NoError(t, err)
 	e := &engine{pool: dbtest.New(t), sim: sim, stopping: make(chan struct{}), enqueued: &counter{}}

@@ -57,6 +57,7 @@ func newPlant(t *testing.T, instances int) *plant {
 	p := &plant{pool: dbtest.New(t), newest: newest, oldest: newest.AddDate(0, 0, -3), log: zaptest.NewLogger(t, zaptest.Level(zap.WarnLevel))}
 	sim, err := altinnsim.New(altinnsim.Options{Seed: 1})
 	require.NoError(t, err)
+	t.Cleanup(sim.Close)
 	p.sim = sim
 	world := altinnsim.DefaultOptions()
 	world.Instances, world.From, world.To, world.End, world.Orgs, world.AppsPerOrg = instances, p.oldest, newest, newest, 2, 2

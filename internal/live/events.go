@@ -298,9 +298,6 @@ func (e *Events) failed(ctx context.Context, ev *event, item delivery.Item, resu
 	if failure.Class == transport.Canceled {
 		return End{Again: true}, nil
 	}
-	if own, ok := errors.AsType[*delivery.Error](cause); ok && own.NothingThere {
-		return End{}, e.drop(ctx, ev)
-	}
 	if failure.Class == transport.Systemic {
 		return e.wait(ctx, ev, failure.Detail)
 	}
@@ -310,7 +307,13 @@ func (e *Events) failed(ctx context.Context, ev *event, item delivery.Item, resu
 		}
 	}
 	of, attempt := causeOf(failure), int(ev.Attempt)+1
+	if own, ok := errors.AsType[*delivery.Error](cause); ok && own.NothingThere {
+		of = causeNothingThere
+	}
 	pause, again := retryIn(of, attempt, e.config.Jitter())
+	if of == causeNothingThere && !again {
+		return End{}, e.drop(ctx, ev)
+	}
 	alike := e.alike[ev.Source]
 	if !again || !of.ordinary() {
 		alike.Note(ev.id.String(), failure.Reason, !failure.OfItem)

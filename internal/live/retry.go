@@ -23,6 +23,7 @@ const (
 	causeIDMissing    cause = "user_supplied_dialog_id_missing"
 	causeVanished     cause = "dialog_vanished"
 	causeEvents       cause = "events_missing"
+	causeNothingThere cause = "nothing_there"
 	causeSystem       cause = "system"
 	causeNone         cause = "none"
 )
@@ -45,6 +46,9 @@ func pauses(of cause) []time.Duration {
 		return []time.Duration{1 * s, 5 * s, 20 * s, 1 * m, 5 * m, 10 * m}
 	case causeVanished:
 		return []time.Duration{1 * m, 10 * m, 30 * m}
+	case causeNothingThere:
+		// What told of an instance may be ahead of the copy that is read. Short, so that it is never in quarantine meanwhile.
+		return []time.Duration{1 * s, 3 * s, 9 * s}
 	case causeEvents:
 		return []time.Duration{1 * s, 5 * s, 20 * s, 1 * m, 10 * m}
 	case causeSystem:
@@ -90,7 +94,7 @@ func causeOf(failure delivery.Failure) cause {
 // ordinary tells whether new items meet with it in good health: it says nothing of the systems until its tries are used up.
 func (c cause) ordinary() bool {
 	switch c {
-	case causePDF, causeConflict, causePartyUnknown, causeIDMissing, causeVanished, causeEvents:
+	case causePDF, causeConflict, causePartyUnknown, causeIDMissing, causeVanished, causeEvents, causeNothingThere:
 		return true
 	default:
 		return false

@@ -36,6 +36,7 @@ func simulate(t *testing.T, seed uint64, instances int) *simulated {
 	t.Helper()
 	sim, err := altinnsim.New(altinnsim.Options{Seed: seed})
 	require.NoError(t, err)
+	t.Cleanup(sim.Close)
 	now := at(t, "2026-06-12T10:00:00Z").Time
 	sim.Freeze(now)
 	options := altinnsim.DefaultOptions()

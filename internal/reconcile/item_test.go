@@ -53,6 +53,7 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	sim, err := altinnsim.New(altinnsim.Options{Seed: 1})
 	require.NoError(t, err)
+	t.Cleanup(sim.Close)
 	world := altinnsim.DefaultOptions()
 	world.Instances, world.Orgs, world.AppsPerOrg, world.A1, world.A2 = 40, 2, 1, 0, 0
 	world.SoftDeleted, world.HardDeleted, world.MissingParties = 0, 0, 0
