@@ -1,10 +1,7 @@
 package batch
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,8 +18,6 @@ import (
 )
 
 const (
-	// itemTries is how often an item is tried within a page, on top of the short retries within a call.
-	itemTries = 3
 	// newFor is how long an item that lacks something may just be new: Register and applications are behind by minutes, not
 	// by days (Storage reference 16.1).
 	newFor = 24 * time.Hour
@@ -124,7 +119,7 @@ func (c *Carrier) Deliver(ctx context.Context, rows []Row, listedAt time.Time) E
 	_ = group.Wait() // never an error
 
 	if waiting == "" {
-		waiting = c.failAlike(rows)
+		waiting = c.judge().FailAlike(judged(rows))
 	}
 	if waiting != "" {
 		return Ending{Waiting: waiting}
@@ -135,18 +130,23 @@ func (c *Carrier) Deliver(ctx context.Context, rows []Row, listedAt time.Time) E
 // CancelAfterGrace ends what is on its way a moment after the owner was told to stop; the function it returns must be called
 // when that is done.
 func (c *Carrier) CancelAfterGrace(ctx context.Context, cancel context.CancelFunc) (done func()) {
+	return CancelAfter(ctx, cancel, c.Grace, c.Stop, c.Stopping)
+}
+
+// CancelAfter calls cancel some time after one of two signals, unless ctx or done comes first. done must be called, and waits.
+func CancelAfter(ctx context.Context, cancel context.CancelFunc, grace time.Duration, stop, stopping <-chan struct{}) (done func()) {
 	var watching sync.WaitGroup
 	watch, end := context.WithCancel(ctx)
 	watching.Go(func() {
 		select {
 		case <-watch.Done():
 			return
-		case <-c.Stop:
-		case <-c.Stopping:
+		case <-stop:
+		case <-stopping:
 		}
 		select {
 		case <-watch.Done():
-		case <-time.After(c.Grace):
+		case <-time.After(grace):
 			cancel()
 		}
 	})
@@ -164,7 +164,7 @@ func (c *Carrier) deliverRow(ctx context.Context, r *Row, listedAt time.Time) (w
 		return ""
 	}
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(c.FirstPause))
-	policy := backoff.WithContext(backoff.WithMaxRetries(pauses, itemTries-1), ctx)
+	policy := backoff.WithContext(backoff.WithMaxRetries(pauses, Tries-1), ctx)
 	var result delivery.Result
 	err := backoff.Retry(func() error {
 		var err error
@@ -199,30 +199,26 @@ func (c *Carrier) failed(ctx context.Context, r *Row, err error, listedAt time.T
 		return "" // stopped: neither settled nor anybody's fault
 	}
 	failure := delivery.Describe(err)
-	if failure.Class == transport.Systemic {
-		return failure.Detail
-	}
-	c.Alike.Note(r.Key, failure.Reason, !failure.OfItem)
-	if failure.OfItem || failure.Class == transport.Permanent {
+	fault, reason := c.judge().Of(r.Key, failure)
+	switch fault {
+	case FaultOfItem:
 		r.fail(failure, listedAt)
-		return ""
+	case FaultUnknown:
+		r.pending = &failure
+	case FaultOfSystem:
+		if failure.Class != transport.Systemic {
+			r.pending = &failure
+		}
 	}
-	r.pending = &failure
-	if reason, failing := c.Failing(); failing && c.Alike.Judge(c.MaxFailureShare).Failed > fewItems {
-		return reason
-	}
-	return ""
+	return reason
+}
+
+func (c *Carrier) judge() *Judge {
+	return &Judge{Health: c.Health, Alike: c.Alike, MaxFailureShare: c.MaxFailureShare}
 }
 
 // Failing tells which service is failing, if one is.
-func (c *Carrier) Failing() (reason string, failing bool) {
-	for _, health := range c.Health {
-		if reason, failing = health.Failing(); failing {
-			return reason, true
-		}
-	}
-	return "", false
-}
+func (c *Carrier) Failing() (reason string, failing bool) { return c.judge().Failing() }
 
 func (c *Carrier) deliverOnce(ctx context.Context, r *Row, listedAt time.Time) (delivery.Result, error) {
 	if r.Listed == nil || r.Known != nil {
@@ -249,50 +245,21 @@ func alreadyThere(r *Row, listedAt time.Time) (delivery.Result, bool) {
 	}, true
 }
 
-// failAlike stops the stream when too many of the last items failed for one reason; those of this page that did are taken
-// back, so that none is quarantined for it (Invariant 8).
-func (c *Carrier) failAlike(rows []Row) (waiting string) {
-	v := c.Alike.Judge(c.MaxFailureShare)
-	ofThisPage := func(r Row) bool {
-		f := cmp.Or(r.failure, r.pending)
-		return f != nil && f.Reason == v.Reason && !r.Repeated
-	}
-	// A page without such a failure goes on, whatever happened before.
-	if !v.Tripped || !slices.ContainsFunc(rows, ofThisPage) {
-		return ""
-	}
-	waiting = fmt.Sprintf("%d of the last %d items failed alike: %s", v.Failed, v.Of, v.Reason)
-	named := false
-	for i := range rows {
-		if !ofThisPage(rows[i]) {
-			continue
-		}
-		f := cmp.Or(rows[i].failure, rows[i].pending)
-		if !named {
-			waiting, named = fmt.Sprintf("%s (for one: %s)", waiting, f.Detail), true
-		}
-		rows[i].unsettle(f)
-	}
-	return waiting
-}
-
-// blame settles what is still pending once it has held its owner up for long enough: then the items must be the cause, unless
-// too few others went well to tell. It returns the failure of an item that still holds it up.
+// blame settles what is still pending once it has held its owner up for long enough. It returns the failure of an item that still
+// holds it up.
 func (c *Carrier) blame(rows []Row, readAt time.Time) (failure string) {
-	blamed := func(r Row) bool { return r.pending != nil && c.Blame(&r) }
-	if slices.ContainsFunc(rows, blamed) && !c.Alike.Judge(c.MaxFailureShare).Well {
-		first := slices.IndexFunc(rows, blamed)
-		return rows[first].pending.Detail + " (too few other items went well lately to blame this one" + c.BlameHint + ")"
-	}
-	for i := range rows {
-		switch pending := rows[i].pending; {
-		case pending == nil:
-		case c.Blame(&rows[i]):
-			c.Log.Warn("item quarantined", zap.String(telemetry.LogKeyItem, rows[i].Key), zap.String(telemetry.LogKeyReason, pending.Reason))
-			rows[i].fail(*pending, readAt)
-		case failure == "":
-			failure = pending.Detail
-		}
+	given, failure := c.judge().Blame(judged(rows), func(i int) bool { return c.Blame(&rows[i]) }, c.BlameHint, readAt)
+	for _, i := range given {
+		c.Log.Warn("item quarantined", zap.String(telemetry.LogKeyItem, rows[i].Key),
+			zap.String(telemetry.LogKeyReason, rows[i].failure.Reason))
 	}
 	return failure
+}
+
+func judged(rows []Row) []Judged {
+	all := make([]Judged, len(rows))
+	for i := range rows {
+		all[i] = &rows[i]
+	}
+	return all
 }

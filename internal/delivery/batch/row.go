@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"time"
@@ -155,10 +156,24 @@ func (r *Row) fail(failure delivery.Failure, readAt time.Time) {
 	r.result.ReadAt = readAt
 }
 
-// unsettle takes an outcome back.
-func (r *Row) unsettle(pending *delivery.Failure) {
-	r.settled, r.failure, r.pending = false, nil, pending
+// Cause is why the row failed, if it did and that is news.
+func (r *Row) Cause() *delivery.Failure {
+	if r.Repeated {
+		return nil
+	}
+	return cmp.Or(r.failure, r.pending)
 }
+
+// Undecided tells that a row was tried and has no outcome.
+func (r *Row) Undecided() bool { return r.pending != nil }
+
+// TakeBack takes an outcome back.
+func (r *Row) TakeBack(cause *delivery.Failure) {
+	r.settled, r.failure, r.pending = false, nil, cause
+}
+
+// GiveUp makes a failure the row's outcome.
+func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) { r.fail(cause, readAt) }
 
 // AccountsOf counts a page: seen from the listing, the rest from the outcomes.
 func AccountsOf(rows []*Row) Accounts {

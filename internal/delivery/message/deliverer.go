@@ -39,6 +39,43 @@ type Order struct {
 	Insist bool
 	// WindowID is the window of history that met the messages; 0 for live and single deliveries.
 	WindowID int64
+
+	hooks
+}
+
+// hooks are what a carrier adds to the work on a page; each may be nil.
+type hooks struct {
+	// admit waits until one more message may be begun; release must be called when it is done.
+	admit func(context.Context) (release func(), err error)
+	// failed is told of each message that failed.
+	failed func(*task)
+	// decide is called before the messages are recorded.
+	decide func(ctx context.Context, tasks []*task, readAt time.Time)
+	// write is called in the transaction that records them.
+	write func(context.Context, *db.Queries, []*task) error
+}
+
+// errNotBegun tells that the work ended before the message's turn.
+var errNotBegun = errors.New("the message was not begun")
+
+// begin waits for the turn of a message; without one its task ends.
+func (h *hooks) begin(ctx context.Context, t *task) (release func(), begun bool) {
+	if h.admit == nil {
+		return func() {}, true
+	}
+	release, err := h.admit(ctx)
+	if err != nil {
+		t.fail(errNotBegun)
+		return nil, false
+	}
+	return release, true
+}
+
+// ended tells of a message that failed.
+func (h *hooks) ended(t *task) {
+	if t.err != nil && h.failed != nil {
+		h.failed(t)
+	}
 }
 
 // Result is what came of one message.
@@ -96,15 +133,6 @@ func (d *Deliverer) Deliver(ctx context.Context, altinn2ID int32, order Order) (
 		if err != nil {
 			return err
 		}
-		// The record under the lease, so that nobody's newer one is followed by an older (Invariant 3).
-		message, err := d.Source.Message(ctx, altinn2ID)
-		if errors.Is(err, altinn2.ErrNoMessage) {
-			return &Error{Reason: ReasonMessageUnknown, Detail: "Altinn 2 has no message of this number: see whether the number is right"}
-		}
-		if err != nil {
-			return err
-		}
-		t.read(message)
 		return d.bring(ctx, held, []*task{t}, order, readAt)
 	})
 	if err == nil {
@@ -138,17 +166,22 @@ func (d *Deliverer) Publish(ctx context.Context, altinn2IDs []int32, order Order
 		tasks[i] = &task{number: number}
 	}
 	return d.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
-		if err := d.load(ctx, mine); err != nil {
-			return err
-		}
-		for _, t := range mine {
-			t.publishOnly(order.Insist, d.Now())
-		}
-		if err := d.publish(ctx, mine); err != nil {
-			return err
-		}
-		return d.record(ctx, held, mine, order, readAt)
+		return d.publishAll(ctx, held, mine, order, readAt)
 	})
+}
+
+// publishAll is the second stage of messages that are held.
+func (d *Deliverer) publishAll(ctx context.Context, held lease, tasks []*task, order Order, readAt time.Time) error {
+	if err := d.load(ctx, tasks); err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		t.publishOnly(order.Insist, d.Now())
+	}
+	if err := d.publish(ctx, tasks, order.hooks); err != nil {
+		return err
+	}
+	return d.record(ctx, held, tasks, order, readAt)
 }
 
 // all runs do on those tasks whose messages nobody else works on.
@@ -192,8 +225,20 @@ func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order 
 	}
 	group, transfers := errgroup.WithContext(ctx)
 	group.SetLimit(d.concurrency())
-	for _, t := range tasks {
-		group.Go(func() error { return d.transfer(transfers, held, t, order) })
+	for i, t := range tasks {
+		release, begun := order.begin(ctx, t)
+		if !begun {
+			for _, left := range tasks[i+1:] {
+				left.fail(errNotBegun)
+			}
+			break
+		}
+		group.Go(func() error {
+			defer release()
+			err := d.transfer(transfers, held, t, order)
+			order.ended(t)
+			return err
+		})
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -203,7 +248,7 @@ func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order 
 		if err := d.keep(ctx, held, tasks); err != nil {
 			return err
 		}
-		if err := d.publish(ctx, tasks); err != nil {
+		if err := d.publish(ctx, tasks, hooks{failed: order.failed}); err != nil {
 			return err
 		}
 	}

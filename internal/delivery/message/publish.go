@@ -17,19 +17,42 @@ import (
 const publishChunk = 50
 
 // publish makes the items available that wait for it. What fails of one is its task's error; the error is one of the database.
-func (d *Deliverer) publish(ctx context.Context, tasks []*task) error {
+func (d *Deliverer) publish(ctx context.Context, tasks []*task, h hooks) error {
 	waiting := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.publish })
 	for chunk := range slices.Chunk(waiting, publishChunk) {
-		answers, err := d.makeAvailable(ctx, chunk)
-		for i, t := range chunk {
+		begun, release := admitted(ctx, chunk, h)
+		if len(begun) == 0 {
+			continue
+		}
+		answers, err := d.makeAvailable(ctx, begun)
+		release()
+		for i, t := range begun {
 			if err != nil {
 				t.fail(err)
-				continue
+			} else {
+				d.published(ctx, t, answers[i])
 			}
-			d.published(ctx, t, answers[i])
+			h.ended(t)
 		}
 	}
 	return d.publishAnew(ctx, waiting)
+}
+
+// admitted are the messages of a chunk that may be begun. They count one by one for the rate, and together as one under way.
+func admitted(ctx context.Context, chunk []*task, h hooks) (begun []*task, release func()) {
+	release = func() {}
+	for i, t := range chunk {
+		next, ok := h.begin(ctx, t)
+		if !ok {
+			for _, left := range chunk[i+1:] {
+				left.fail(errNotBegun)
+			}
+			return chunk[:i], release
+		}
+		release()
+		release = next
+	}
+	return chunk, release
 }
 
 // makeAvailable makes the call for one item or for several.

@@ -54,7 +54,20 @@ func (d *Deliverer) keep(ctx context.Context, held lease, tasks []*task) error {
 	if d.Rehearse {
 		return nil
 	}
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	return d.writeRows(ctx, db.New(d.Pool), held, tasks)
+}
+
+// finishTimeout bounds the recording of what was done when the work is told to end.
+const finishTimeout = 5 * time.Second
+
+// finishing is a context to record in what was done, also when the work was told to end; the lease guards what is written.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 }
 
 // record writes what came of the messages: their rows, and in the same transaction the ledger's rows of those that were brought over or
@@ -66,6 +79,11 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 	if d.Rehearse {
 		return nil
 	}
+	if order.decide != nil {
+		order.decide(ctx, tasks, readAt)
+	}
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	return db.InTx(ctx, d.Pool, func(_ pgx.Tx, q *db.Queries) error {
 		if err := d.writeRows(ctx, q, held, tasks); err != nil {
 			return err
@@ -88,7 +106,10 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 			return ErrLeaseLost
 		}
 		_, err = ledger.ReleaseRead(ctx, q, ledger.A2Correspondence, keys, slices.Repeat([]time.Time{readAt}, len(keys)))
-		return err
+		if err != nil || order.write == nil {
+			return err
+		}
+		return order.write(ctx, q, tasks)
 	})
 }
 
@@ -108,7 +129,7 @@ func (t *task) isNews() bool {
 	case t.known:
 		return !t.row.equal(&t.stored)
 	default:
-		return t.err == nil || t.row.reason != ""
+		return t.err == nil || t.row.reason != "" || !t.row.dueAt.IsZero()
 	}
 }
 

@@ -62,6 +62,7 @@ func (r *row) refused() bool { return r.stage == transferred && r.reason == Reas
 type task struct {
 	number  int32
 	message *altinn2.Message // nil: not read
+	lane    Lane
 	now     time.Time
 
 	// stored is what stands in the database, row what shall stand there. known: there is a row.
@@ -91,6 +92,20 @@ func (t *task) forget() {
 // fail ends the task. What was reached so far stays on record.
 func (t *task) fail(err error) {
 	t.err, t.publish = err, false
+}
+
+// takeBack makes nothing of a refusal that may be a system's fault: the message is tried again as any other.
+func (t *task) takeBack() {
+	if t.row.refused() {
+		t.row.outcome, t.row.reason = ledger.Created, ""
+	}
+}
+
+// putOff lets the message be looked at again after a pause, and never earlier than it would be anyway.
+func (t *task) putOff(pause time.Duration) {
+	if at := t.now.Add(pause); at.After(t.row.dueAt) {
+		t.row.dueAt = at
+	}
 }
 
 // publishOnly prepares a task for the second stage alone.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	"github.com/altinn/dialogsync/internal/ledger"
 	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 	"github.com/altinn/dialogsync/internal/transport"
@@ -17,6 +18,11 @@ import (
 // transfer brings one message to Correspondence, or tells what is new about it there. The error is one of the database; whatever else
 // fails is the task's.
 func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Order) error {
+	order.Lane = max(order.Lane, t.lane)
+	if err := d.readOnce(ctx, t); err != nil {
+		t.fail(err)
+		return nil
+	}
 	t.row.created = t.message.Created.UTC()
 	if t.row.correspondenceID == uuid.Nil {
 		return d.first(ctx, held, t, order)
@@ -32,6 +38,22 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 	default:
 		return nil
 	}
+}
+
+// readOnce reads a message that was not listed, under its lease, so that nobody's newer record is followed by an older (Invariant 3).
+func (d *Deliverer) readOnce(ctx context.Context, t *task) error {
+	if t.message != nil {
+		return nil
+	}
+	message, err := d.Source.Message(ctx, t.number)
+	if errors.Is(err, altinn2.ErrNoMessage) {
+		return &Error{Reason: ReasonMessageUnknown, Detail: "Altinn 2 has no message of this number: see whether the number is right"}
+	}
+	if err != nil {
+		return err
+	}
+	t.read(message)
+	return nil
 }
 
 // first is the first load of a message, or its repetition when the answer was lost.

@@ -1,0 +1,395 @@
+package message
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"go.uber.org/zap"
+
+	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/telemetry"
+	"github.com/altinn/dialogsync/internal/transport"
+)
+
+// Carrier brings the rows of pages over for one owner, a page at a time. It is not for concurrent use.
+type Carrier struct {
+	Deliverer *Deliverer
+	Health    []batch.HealthCheck
+	Log       *zap.Logger
+	// Alike is the memory of the stream, shared by all its carriers.
+	Alike *batch.Alike
+	// MaxFailureShare is the share of the last items that may fail alike before the stream stops itself.
+	MaxFailureShare float64
+	// WindowID is the window of history that the page is part of; 0: none.
+	WindowID int64
+
+	// FirstPause is the wait before the second try of what failed for a moment; it grows from there.
+	FirstPause time.Duration
+	// Grace is how long messages on their way may take to finish once Stop or Stopping is closed.
+	Grace          time.Duration
+	Stop, Stopping <-chan struct{}
+	// MustStop tells that no further message may be begun.
+	MustStop func(context.Context) bool
+	// Admit waits until one more message may be brought over; release must be called when it is done. An error means that none may.
+	Admit func(context.Context) (release func(), err error)
+	// Blame tells whether a message that fails has held its owner up for so long, while its systems are well, that the message
+	// itself must be the cause. BlameHint says what an operator can do where too few others went well to tell.
+	Blame     func(*Row) bool
+	BlameHint string
+	// PutOff, if set, tells when a message is tried again that failed for a moment, all tries of the page included: it goes to
+	// quarantine meanwhile, and holds nobody up (message.due_at). nil: it stays without an outcome.
+	PutOff func(*Row) time.Duration
+}
+
+// Write writes what a page leaves of its owner: accounts, checkpoint, and the proof that the epoch is still its own (Invariant 5).
+// settled are the rows recorded in the same transaction; an error undoes them with it.
+type Write func(ctx context.Context, q *db.Queries, settled []*Row) error
+
+// Recall tells rows what the ledger knows of them: what this window has recorded already is settled as repeated.
+func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
+	q := db.New(c.Deliverer.Pool)
+	ids := make([]uuid.UUID, 0, len(rows))
+	inPage := make(map[int32]bool, len(rows))
+	var malformed []string
+	for i := range rows {
+		r := &rows[i]
+		r.Repeated = inPage[r.Number] && r.Number > 0
+		inPage[r.Number] = true
+		if id := r.ItemID(); id != uuid.Nil && !r.Malformed() {
+			ids = append(ids, id)
+		}
+		if r.Malformed() {
+			malformed = append(malformed, r.Key())
+		}
+	}
+	known, err := ledger.Lookup(ctx, q, ids)
+	if err != nil {
+		return fmt.Errorf("recall page: %w", err)
+	}
+	quarantined := map[string]int64{}
+	if len(malformed) > 0 {
+		if quarantined, err = ledger.QuarantinedBy(ctx, q, ledger.A2Correspondence, malformed); err != nil {
+			return fmt.Errorf("recall page: %w", err)
+		}
+	}
+	for i := range rows {
+		r := &rows[i]
+		if r.Malformed() {
+			r.Repeated = r.Repeated || c.WindowID != 0 && quarantined[r.Key()] == c.WindowID
+			continue
+		}
+		if entry, found := known[r.ItemID()]; found {
+			r.Known = &entry
+			ours := c.WindowID != 0 && entry.WindowID == c.WindowID
+			same := r.Message == nil || entry.SourceChanged.Equal(r.Message.ChangedAt.UTC().Truncate(time.Microsecond))
+			r.Repeated = r.Repeated || ours && same
+			r.Met = ours && !same
+		}
+		if r.Repeated {
+			r.Repeat()
+		}
+	}
+	return nil
+}
+
+// Bring brings the rows of a page over, by reading them first where they were not listed. Rows that get an outcome are recorded with
+// what write writes; that may take several transactions, since what fails for a moment is tried again. An error is one of the
+// database or of write. The ending tells why rows were left without an outcome.
+func (c *Carrier) Bring(ctx context.Context, rows []Row, order Order, write Write) (batch.Ending, error) {
+	return c.carry(ctx, rows, order, write, c.Deliverer.bring)
+}
+
+// Publish makes the rows of a page available that were transferred before. It is like Bring otherwise.
+func (c *Carrier) Publish(ctx context.Context, rows []Row, order Order, write Write) (batch.Ending, error) {
+	return c.carry(ctx, rows, order, write, c.Deliverer.publishAll)
+}
+
+// doing is a way of working on tasks that are held.
+type doing func(context.Context, lease, []*task, Order, time.Time) error
+
+func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Write, do doing) (batch.Ending, error) {
+	working, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer batch.CancelAfter(working, cancel, c.Grace, c.Stop, c.Stopping)()
+
+	p := &page{carrier: c, write: write, rows: rows}
+	if err := p.malformed(ctx); err != nil {
+		return batch.Ending{}, err
+	}
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(c.FirstPause))
+	for try := 1; ; try++ {
+		p.last = try == batch.Tries
+		open := p.open()
+		if len(open) == 0 || c.MustStop(working) {
+			break
+		}
+		err := c.round(working, p, open, order, do)
+		switch {
+		case errors.Is(err, ErrLeaseLost):
+			p.failure = err.Error() // what was done is found again
+		case err != nil && working.Err() != nil && ctx.Err() == nil:
+			return p.ending(), nil // told to stop
+		case err != nil:
+			return batch.Ending{}, err
+		}
+		if p.waiting != "" || p.last {
+			break
+		}
+		c.rest(working, pauses.NextBackOff())
+	}
+	return p.ending(), nil
+}
+
+// rest waits between two tries.
+func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-c.Stop:
+	case <-c.Stopping:
+	case <-timer.C:
+	}
+}
+
+// round tries the open rows once.
+func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
+	tasks := make([]*task, len(open))
+	p.byNumber = make(map[int32]*Row, len(open))
+	for i, r := range open {
+		tasks[i] = &task{number: r.Number, lane: r.Lane}
+		if r.Message != nil {
+			tasks[i].read(r.Message)
+		}
+		p.byNumber[r.Number] = r
+	}
+	p.failure = ""
+	var halted atomic.Bool
+	order.WindowID = c.WindowID
+	order.admit = func(ctx context.Context) (func(), error) {
+		if halted.Load() || c.MustStop(ctx) {
+			return nil, errNotBegun
+		}
+		release, err := c.Admit(ctx)
+		if err != nil && ctx.Err() == nil && !c.MustStop(ctx) {
+			p.wait(err.Error())
+		}
+		return release, err
+	}
+	order.failed = func(t *task) {
+		if Describe(t.err).Class == transport.Systemic {
+			halted.Store(true) // the others would only meet the same
+		}
+	}
+	order.decide, order.write = p.decide, p.record
+	_, err := c.Deliverer.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
+		for _, t := range tasks {
+			if !held.has(t.number) {
+				p.byNumber[t.number].busy(t.err)
+			}
+		}
+		return do(ctx, held, mine, order, readAt)
+	})
+	return err
+}
+
+// page is the rows that a carrier works on, and how far they are.
+type page struct {
+	carrier *Carrier
+	write   Write
+	rows    []Row
+	// last: there is no further try.
+	last     bool
+	byNumber map[int32]*Row
+	mu       sync.Mutex
+	waiting  string
+	failure  string
+}
+
+// open are the rows without an outcome.
+func (p *page) open() []*Row {
+	var open []*Row
+	for i := range p.rows {
+		if !p.rows[i].settled {
+			open = append(open, &p.rows[i])
+		}
+	}
+	return open
+}
+
+// malformed records the rows that could not be read.
+func (p *page) malformed(ctx context.Context) error {
+	var bad []*Row
+	for i := range p.rows {
+		if r := &p.rows[i]; r.Malformed() && !r.Repeated {
+			bad = append(bad, r)
+			p.carrier.Alike.Note(r.Key(), ReasonMalformed, false)
+		}
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return db.InTx(ctx, p.carrier.Deliverer.Pool, func(_ pgx.Tx, q *db.Queries) error {
+		if err := p.carrier.recordFailed(ctx, q, bad); err != nil {
+			return err
+		}
+		return p.write(ctx, q, bad)
+	})
+}
+
+func (p *page) wait(reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.waiting == "" {
+		p.waiting = reason
+	}
+}
+
+func (p *page) judge() *batch.Judge {
+	return &batch.Judge{Health: p.carrier.Health, Alike: p.carrier.Alike, MaxFailureShare: p.carrier.MaxFailureShare}
+}
+
+// decide gives the rows of tasks their outcomes, as far as they have one: what is said here is what is recorded.
+func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
+	judge := p.judge()
+	var judged []batch.Judged
+	tried := make([]*Row, 0, len(tasks))
+	for _, t := range tasks {
+		r := p.byNumber[t.number]
+		if errors.Is(t.err, errNotBegun) || t.err != nil && ctx.Err() != nil {
+			r.pending = nil
+			continue // stopped: neither settled nor anybody's fault
+		}
+		r.take(t.result())
+		r.result.ReadAt = readAt
+		p.decideOne(judge, r, t)
+		tried, judged = append(tried, r), append(judged, r)
+	}
+	if waiting := judge.FailAlike(judged); waiting != "" {
+		p.wait(waiting)
+	}
+	if p.last && p.waiting == "" {
+		p.blame(judge, tried, judged, readAt)
+	}
+	for _, t := range tasks {
+		switch r := p.byNumber[t.number]; {
+		case !r.settled:
+			t.takeBack()
+		case r.failure != nil && r.again > 0:
+			t.putOff(r.again)
+		}
+	}
+}
+
+func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
+	if t.err == nil {
+		r.settled, r.failure, r.pending = true, nil, nil
+		p.carrier.Alike.Note(r.Key(), "", false)
+		return
+	}
+	failure := Describe(t.err)
+	again := failure.Class == transport.Transient || failure.Class == transport.Conflict
+	if again && !p.last {
+		r.pending = &failure
+		return
+	}
+	fault, reason := judge.Of(r.Key(), failure)
+	r.pending = &failure
+	switch {
+	case reason != "":
+		p.wait(reason)
+	case fault == batch.FaultOfItem:
+		r.GiveUp(failure, r.result.ReadAt)
+		if again {
+			p.putOff(r)
+		}
+	}
+}
+
+// putOff lets a message that was given up be tried again later, where its owner wants that.
+func (p *page) putOff(r *Row) {
+	if p.carrier.PutOff != nil {
+		r.again = p.carrier.PutOff(r)
+	}
+}
+
+// blame settles what failed for a moment at every try: it is put off, or given up once it has held its owner up for long.
+func (p *page) blame(judge *batch.Judge, tried []*Row, judged []batch.Judged, readAt time.Time) {
+	longEnough := func(i int) bool { return p.carrier.PutOff != nil || p.carrier.Blame(tried[i]) }
+	given, failure := judge.Blame(judged, longEnough, p.carrier.BlameHint, readAt)
+	p.failure = failure
+	for _, i := range given {
+		p.carrier.Log.Warn("item quarantined", zap.String(telemetry.LogKeyItem, tried[i].Key()),
+			zap.String(telemetry.LogKeyReason, tried[i].failure.Reason))
+		p.putOff(tried[i])
+	}
+}
+
+// record writes the quarantine's and the failed items' part of the ledger, and what the owner writes.
+func (p *page) record(ctx context.Context, q *db.Queries, tasks []*task) error {
+	var settled []*Row
+	for _, t := range tasks {
+		if r := p.byNumber[t.number]; r.settled {
+			settled = append(settled, r)
+		}
+	}
+	if err := p.carrier.recordFailed(ctx, q, settled); err != nil {
+		return err
+	}
+	return p.write(ctx, q, settled)
+}
+
+// recordFailed puts failed messages into ledger and quarantine.
+func (c *Carrier) recordFailed(ctx context.Context, q *db.Queries, settled []*Row) error {
+	var entries []ledger.Entry
+	var bad []ledger.Quarantined
+	for _, r := range settled {
+		if r.failure == nil || r.Repeated {
+			continue
+		}
+		bad = append(bad, c.quarantined(r))
+		if r.ItemID() == uuid.Nil || r.result.ReadAt.IsZero() {
+			continue
+		}
+		entry := r.result.Entry(c.WindowID)
+		entry.ItemID, entry.Outcome, entry.Reason, entry.Unseen = r.ItemID(), ledger.Failed, r.failure.Reason, true
+		entries = append(entries, entry)
+	}
+	overtaken, err := ledger.Record(ctx, q, entries)
+	if err != nil {
+		return fmt.Errorf("record failed messages: %w", err)
+	}
+	if len(overtaken) > 0 {
+		return ErrLeaseLost
+	}
+	return ledger.Quarantine(ctx, q, bad)
+}
+
+func (c *Carrier) quarantined(r *Row) ledger.Quarantined {
+	q := ledger.Quarantined{
+		Source: ledger.A2Correspondence, ItemKey: r.Key(), ItemID: r.ItemID(), AppID: r.result.ResourceID, Position: r.Created,
+		InstanceCreated: r.Created, Class: r.failure.Class.String(), Reason: r.failure.Reason, Detail: r.failure.Detail, Attempts: 1,
+		WindowID: c.WindowID,
+	}
+	if r.Number <= 0 {
+		q.ItemKey = "malformed:" + strconv.FormatInt(r.Created.UnixMicro(), 10)
+	}
+	return q
+}
+
+func (p *page) ending() batch.Ending {
+	if p.waiting != "" {
+		return batch.Ending{Waiting: p.waiting}
+	}
+	return batch.Ending{Failure: p.failure}
+}

@@ -1,0 +1,179 @@
+package message
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/altinn/dialogsync/internal/altinn/altinn2"
+	"github.com/altinn/dialogsync/internal/delivery"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/transport"
+	"github.com/altinn/dialogsync/pkg/dialogid"
+)
+
+// ReasonMalformed is the code of records that cannot be read.
+const ReasonMalformed = "malformed_message"
+
+// Row is one message of a page on its way to an outcome.
+type Row struct {
+	Number int32
+	// Created is the message's creation time; zero where it is not known.
+	Created time.Time
+	// Message is the record as it was listed; nil: it is read, or is not needed.
+	Message *altinn2.Message
+	// Lane narrows the order's: a row of History is brought over silently whatever the order says.
+	Lane Lane
+	// Known is the ledger's row, nil for a message never met.
+	Known *ledger.Entry
+	// Repeated: nothing is to be done or counted, since this very version is recorded for this window, or the page has the message
+	// twice.
+	Repeated bool
+	// Met: the window counted the message already, at another time of change; it is brought over again and not counted again.
+	Met bool
+
+	// settled: the row has an outcome. One of result and failure tells it.
+	settled bool
+	result  Result
+	failure *delivery.Failure
+	// pending is why an unsettled row has none.
+	pending *delivery.Failure
+	// again is when a failed message is tried again; 0: when somebody asks.
+	again time.Duration
+}
+
+// NewRow makes a row of what was listed. A record that cannot be read is a bad message, not a failed page.
+func NewRow(listed *altinn2.Listed) Row {
+	r := Row{Number: listed.ID, Created: listed.Created.UTC(), Message: listed.Message}
+	problem := ""
+	switch {
+	case listed.Err != nil:
+		problem = listed.Err.Error()
+	case listed.ID <= 0:
+		problem = "the record has no number"
+	case listed.Created.IsZero():
+		problem = "the record has no creation time, which its place in the ledger is made from"
+	}
+	if problem != "" {
+		r.Message = nil
+		r.settled = true
+		r.failure = &delivery.Failure{
+			Class: transport.Permanent, Reason: ReasonMalformed, OfItem: true,
+			Detail: problem + ": see to the record in Altinn 2, then sync the item",
+		}
+	}
+	return r
+}
+
+// GivenRow makes a row of a message that was named and not listed. created may be zero.
+func GivenRow(number int32, created time.Time) Row {
+	return Row{Number: number, Created: created.UTC()}
+}
+
+// Key is how operators write the message.
+func (r *Row) Key() string { return Key(r.Number) }
+
+// ItemID is the message's key in the ledger; uuid.Nil as long as its creation time is unknown.
+func (r *Row) ItemID() uuid.UUID {
+	if r.Created.IsZero() || r.Number <= 0 {
+		return uuid.Nil
+	}
+	return dialogid.Message(r.Number, r.Created)
+}
+
+// Malformed tells that the record could not be read.
+func (r *Row) Malformed() bool { return r.failure != nil && r.failure.Reason == ReasonMalformed }
+
+// Settled tells that the row has an outcome: it is recorded.
+func (r *Row) Settled() bool { return r.settled }
+
+// Pending is why a row that was tried has no outcome; nil for one that has, or was not tried.
+func (r *Row) Pending() *delivery.Failure { return r.pending }
+
+// Failure is why the message goes to quarantine; nil when it does not.
+func (r *Row) Failure() *delivery.Failure { return r.failure }
+
+// Result is what came of the row, once it is settled.
+func (r *Row) Result() Result { return r.result }
+
+// Repeat settles a row that needs nothing done.
+func (r *Row) Repeat() { r.Repeated, r.settled = true, true }
+
+// Cause implements batch.Judged.
+func (r *Row) Cause() *delivery.Failure {
+	switch {
+	case r.Repeated || r.Malformed():
+		return nil
+	case r.failure != nil:
+		return r.failure
+	default:
+		return r.pending
+	}
+}
+
+// Undecided implements batch.Judged.
+func (r *Row) Undecided() bool { return r.pending != nil }
+
+// TakeBack implements batch.Judged.
+func (r *Row) TakeBack(cause *delivery.Failure) {
+	r.settled, r.failure, r.pending, r.again = false, nil, cause, 0
+}
+
+// GiveUp implements batch.Judged.
+func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) {
+	r.settled, r.failure, r.pending = true, &cause, nil
+	r.result.ReadAt = readAt
+}
+
+// busy leaves the row to whoever works on its message now.
+func (r *Row) busy(err error) {
+	failure := Describe(err)
+	r.pending = &failure
+}
+
+// take takes over what came of a try.
+func (r *Row) take(result Result) {
+	r.result = result
+	if !result.Created.IsZero() {
+		r.Created = result.Created
+	}
+}
+
+// SettledPrefix is how many rows from the front have an outcome.
+func SettledPrefix(rows []Row) int {
+	for i := range rows {
+		if !rows[i].settled {
+			return i
+		}
+	}
+	return len(rows)
+}
+
+// SettledRows are those that have an outcome.
+func SettledRows(rows []Row) []*Row {
+	settled := make([]*Row, 0, len(rows))
+	for i := range rows {
+		if rows[i].settled {
+			settled = append(settled, &rows[i])
+		}
+	}
+	return settled
+}
+
+// AccountsOf counts rows: seen from the listing, the rest from the outcomes.
+func AccountsOf(rows []*Row) batch.Accounts {
+	var a batch.Accounts
+	for _, r := range rows {
+		if r.Repeated || r.Met {
+			continue
+		}
+		a.Seen++
+		if r.failure != nil {
+			a.Add(ledger.Failed, "")
+			continue
+		}
+		a.Add(r.result.Outcome, r.result.Reason)
+	}
+	return a
+}
