@@ -391,5 +391,10 @@ func (p *page) ending() batch.Ending {
 	if p.waiting != "" {
 		return batch.Ending{Waiting: p.waiting}
 	}
+	for i := range p.rows {
+		if pending := p.rows[i].pending; p.failure == "" && pending != nil {
+			p.failure = pending.Detail // somebody else works on it
+		}
+	}
 	return batch.Ending{Failure: p.failure}
 }

@@ -62,12 +62,14 @@ func (d *Deliverer) keep(ctx context.Context, held lease, tasks []*task) error {
 // finishTimeout bounds the recording of what was done when the work is told to end.
 const finishTimeout = 5 * time.Second
 
-// finishing is a context to record in what was done, also when the work was told to end; the lease guards what is written.
+// finishing is a context to record in what was done, also when the work is told to end; the lease guards what is written.
 func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
-	if ctx.Err() == nil {
-		return ctx, func() {}
+	lasting, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unwatch := context.AfterFunc(ctx, func() { time.AfterFunc(finishTimeout, cancel) })
+	return lasting, func() {
+		unwatch()
+		cancel()
 	}
-	return context.WithTimeout(context.WithoutCancel(ctx), finishTimeout)
 }
 
 // record writes what came of the messages: their rows, and in the same transaction the ledger's rows of those that were brought over or

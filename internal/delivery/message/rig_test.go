@@ -1,6 +1,9 @@
 package message_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
@@ -200,4 +204,46 @@ func (r *rig) count(t *testing.T, table string) int {
 	var n int
 	require.NoError(t, r.pool.QueryRow(t.Context(), "select count(*) from "+table).Scan(&n))
 	return n
+}
+
+// bodyOf reads a request's body and leaves it to be read again.
+func bodyOf(t *testing.T, request *http.Request) string {
+	t.Helper()
+	body, err := io.ReadAll(request.Body)
+	if !assert.NoError(t, err) { //nolint:testifylint // not in the test's own goroutine
+		return ""
+	}
+	request.Body = io.NopCloser(bytes.NewReader(body))
+	return string(body)
+}
+
+// idsOf are the items that a call asks to be made available.
+func idsOf(t *testing.T, request *http.Request) []uuid.UUID {
+	t.Helper()
+	var asked struct {
+		ID  *uuid.UUID  `json:"correspondenceId"`
+		IDs []uuid.UUID `json:"correspondenceIds"`
+	}
+	assert.NoError(t, json.Unmarshal([]byte(bodyOf(t, request)), &asked))
+	if asked.ID != nil {
+		return []uuid.UUID{*asked.ID}
+	}
+	return asked.IDs
+}
+
+// availableAt makes one item available and gives its part of the answer.
+func (r *rig) availableAt(t *testing.T, id uuid.UUID) string {
+	t.Helper()
+	request := httptest.NewRequest(http.MethodPost, "/correspondence/api/v1/migration/"+callAvailable, strings.NewReader(`{"correspondenceId":"`+id.String()+`"}`))
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	r.sim.Handler().ServeHTTP(recorder, request)
+	var answer struct {
+		Statuses []json.RawMessage `json:"statuses"`
+	}
+	if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || len(answer.Statuses) != 1 {
+		t.Errorf("make %s available: %s", id, recorder.Body)
+		return "{}"
+	}
+	return string(answer.Statuses[0])
 }
