@@ -46,9 +46,8 @@ type Carrier struct {
 	// itself must be the cause. BlameHint says what an operator can do where too few others went well to tell.
 	Blame     func(*Row) bool
 	BlameHint string
-	// PutOff, if set, tells when a message is tried again that failed for a moment, all tries of the page included: it goes to
-	// quarantine meanwhile, and holds nobody up (message.due_at). nil: it stays without an outcome.
-	PutOff func(*Row) time.Duration
+	// Patient: what may go away by itself is never given up, whoever's fault it is; its owner puts it off.
+	Patient bool
 }
 
 // Write writes what a page leaves of its owner: accounts, checkpoint, and the proof that the epoch is still its own (Invariant 5).
@@ -282,11 +281,8 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 		p.blame(judge, tried, judged, readAt)
 	}
 	for _, t := range tasks {
-		switch r := p.byNumber[t.number]; {
-		case !r.settled:
+		if r := p.byNumber[t.number]; !r.settled {
 			t.takeBack()
-		case r.failure != nil && r.again > 0:
-			t.putOff(r.again)
 		}
 	}
 }
@@ -308,30 +304,19 @@ func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
 	switch {
 	case reason != "":
 		p.wait(reason)
-	case fault == batch.FaultOfItem:
+	case fault == batch.FaultOfItem && (!again || !p.carrier.Patient):
 		r.GiveUp(failure, r.result.ReadAt)
-		if again {
-			p.putOff(r)
-		}
 	}
 }
 
-// putOff lets a message that was given up be tried again later, where its owner wants that.
-func (p *page) putOff(r *Row) {
-	if p.carrier.PutOff != nil {
-		r.again = p.carrier.PutOff(r)
-	}
-}
-
-// blame settles what failed for a moment at every try: it is put off, or given up once it has held its owner up for long.
+// blame settles what failed for a moment at every try: it is given up once it has held its owner up for long.
 func (p *page) blame(judge *batch.Judge, tried []*Row, judged []batch.Judged, readAt time.Time) {
-	longEnough := func(i int) bool { return p.carrier.PutOff != nil || p.carrier.Blame(tried[i]) }
+	longEnough := func(i int) bool { return p.carrier.Blame(tried[i]) }
 	given, failure := judge.Blame(judged, longEnough, p.carrier.BlameHint, readAt)
 	p.failure = failure
 	for _, i := range given {
 		p.carrier.Log.Warn("item quarantined", zap.String(telemetry.LogKeyItem, tried[i].Key()),
 			zap.String(telemetry.LogKeyReason, tried[i].failure.Reason))
-		p.putOff(tried[i])
 	}
 }
 

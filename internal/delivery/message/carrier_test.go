@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -268,7 +269,7 @@ func TestOneFailureOfABulkAnswer(t *testing.T) {
 	assert.Equal(t, 1, r.count(t, fmt.Sprintf("quarantine where item_key = '%d' and reason = 'dialog_failed'", rows[7].Number)))
 }
 
-// What fails for a moment is tried again within the page; what keeps failing is put off where the owner wants that.
+// What fails for a moment is tried again within the page; what keeps failing holds its owner up, until that blames it.
 func TestTransientFailures(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -291,23 +292,70 @@ func TestTransientFailures(t *testing.T) {
 		}
 		return 0, ""
 	}, nil)
-	o.PutOff = func(*message.Row) time.Duration { return time.Hour }
 	ending, err := o.Bring(t.Context(), rows, transferOnly, o.write)
 	require.NoError(t, err)
-	assert.Zero(t, ending)
+	assert.Empty(t, ending.Waiting)
+	assert.NotEmpty(t, ending.Failure)
 	assert.EqualValues(t, 39, o.accounts.Created)
-	assert.EqualValues(t, 1, o.accounts.Quarantined)
-	due, err := db.New(r.pool).DueMessages(t.Context(), db.DueMessagesParams{Now: time.Now().Add(2 * time.Hour), MaxRows: 10})
+	assert.EqualValues(t, 39, o.accounts.Seen)
+	assert.NotNil(t, rows[3].Pending())
+	assert.Zero(t, r.count(t, "quarantine"))
+
+	o.Blame = func(*message.Row) bool { return true }
+	ending, err = o.Bring(t.Context(), rows, transferOnly, o.write)
 	require.NoError(t, err)
-	require.Len(t, due, 1)
-	assert.Equal(t, rows[3].Number, due[0].Altinn2ID)
+	assert.Zero(t, ending)
+	assert.EqualValues(t, 1, o.accounts.Quarantined)
 
 	r.faults(nil, nil)
 	later := newOwner(r)
-	ending, err = later.Bring(t.Context(), []message.Row{message.GivenRow(due[0].Altinn2ID, time.Time{})}, message.Order{}, later.write)
+	ending, err = later.Bring(t.Context(), []message.Row{message.GivenRow(rows[3].Number, time.Time{})}, message.Order{}, later.write)
 	require.NoError(t, err)
 	assert.Zero(t, ending)
 	assert.Zero(t, r.count(t, "quarantine"))
+}
+
+// What is an item's own fault and may go away by itself is given up by who asks once, and kept by who asks again.
+func TestPatience(t *testing.T) {
+	t.Parallel()
+	for name, patient := range map[string]bool{"once": false, "again": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.generate(t, 20)
+			rows := r.listed(t)
+			o := newOwner(r)
+			_, err := o.Bring(t.Context(), rows, transferOnly, o.write)
+			require.NoError(t, err)
+			bad := rows[2].Result().CorrespondenceID
+			r.faults(func(_ int, request *http.Request) (int, string) {
+				if !strings.HasSuffix(request.URL.Path, callAvailable) || !slices.Contains(idsOf(t, request), bad) {
+					return 0, ""
+				}
+				statuses := []string{}
+				for _, id := range idsOf(t, request) {
+					if id == bad {
+						statuses = append(statuses, fmt.Sprintf(`{"correspondenceId":%q,"dialogId":null,"error":"no actor","ok":false}`, id))
+					} else {
+						statuses = append(statuses, r.availableAt(t, id))
+					}
+				}
+				return http.StatusOK, `{"statuses":[` + strings.Join(statuses, ",") + `]}`
+			}, nil)
+			p := newOwner(r)
+			p.WindowID, p.Patient = window+1, patient
+			given := make([]message.Row, len(rows))
+			for i := range rows {
+				given[i] = message.GivenRow(rows[i].Number, rows[i].Created)
+			}
+			ending, err := p.Publish(t.Context(), given, message.Order{Lane: message.History}, p.write)
+			require.NoError(t, err)
+			assert.Empty(t, ending.Waiting)
+			assert.Equal(t, patient, ending.Failure != "")
+			assert.Equal(t, patient, given[2].Pending() != nil)
+			assert.Equal(t, !patient, r.count(t, "quarantine") == 1)
+		})
+	}
 }
 
 // A pause ends the page soon; what was done is recorded, and the rest is left as it was.

@@ -24,6 +24,8 @@ const (
 	ReasonPurgedInDoubt      = "purged_in_doubt"
 	// reasonAnswerLost marks a message that may be stored over there although no answer told so.
 	reasonAnswerLost = "answer_lost"
+	// ReasonBusy marks a message that somebody else brought over just then: it says nothing of the message or of a system.
+	ReasonBusy = "busy"
 	// ReasonHalfDone marks a message whose dialog was there although Correspondence said that it was refused (P22).
 	ReasonHalfDone = "half_done"
 )
@@ -59,7 +61,10 @@ func Describe(err error) delivery.Failure {
 	var own *Error
 	var unmapped *mapping.Error
 	var answered *correspondence.Error
+	var held leaseError
 	switch {
+	case errors.As(err, &held):
+		f.Reason = ReasonBusy
 	case errors.As(err, &own):
 		f.OfItem, f.Reason = true, own.Reason
 	case errors.As(err, &unmapped):

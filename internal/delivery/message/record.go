@@ -131,7 +131,7 @@ func (t *task) isNews() bool {
 	case t.known:
 		return !t.row.equal(&t.stored)
 	default:
-		return t.err == nil || t.row.reason != "" || !t.row.dueAt.IsZero()
+		return t.err == nil || t.row.reason != ""
 	}
 }
 

@@ -39,8 +39,6 @@ type Row struct {
 	failure *delivery.Failure
 	// pending is why an unsettled row has none.
 	pending *delivery.Failure
-	// again is when a failed message is tried again; 0: when somebody asks.
-	again time.Duration
 }
 
 // NewRow makes a row of what was listed. A record that cannot be read is a bad message, not a failed page.
@@ -116,9 +114,7 @@ func (r *Row) Cause() *delivery.Failure {
 func (r *Row) Undecided() bool { return r.pending != nil }
 
 // TakeBack implements batch.Judged.
-func (r *Row) TakeBack(cause *delivery.Failure) {
-	r.settled, r.failure, r.pending, r.again = false, nil, cause, 0
-}
+func (r *Row) TakeBack(cause *delivery.Failure) { r.settled, r.failure, r.pending = false, nil, cause }
 
 // GiveUp implements batch.Judged.
 func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) {

@@ -101,13 +101,6 @@ func (t *task) takeBack() {
 	}
 }
 
-// putOff lets the message be looked at again after a pause, and never earlier than it would be anyway.
-func (t *task) putOff(pause time.Duration) {
-	if at := t.now.Add(pause); at.After(t.row.dueAt) {
-		t.row.dueAt = at
-	}
-}
-
 // publishOnly prepares a task for the second stage alone.
 func (t *task) publishOnly(insist bool, now time.Time) {
 	t.outcome = ledger.Unchanged
