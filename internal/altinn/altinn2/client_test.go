@@ -45,7 +45,7 @@ func world(t *testing.T, messages int) (*simaltinn2.Service, *altinn2.Client) {
 }
 
 // P2a, P2b, P25: both walks meet each message once, many of one instant included.
-func TestWalksMeetEverything(t *testing.T) {
+func TestP02And25WalksMeetEverything(t *testing.T) {
 	t.Parallel()
 	const messages = 450
 	_, c := world(t, messages)

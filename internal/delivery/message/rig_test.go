@@ -155,7 +155,13 @@ const (
 // one makes a world with messages and gives the first that fulfils a condition.
 func (r *rig) one(t *testing.T, condition func(simaltinn2.Record) bool) simaltinn2.Record {
 	t.Helper()
-	r.generate(t, 300)
+	return r.oneOf(t, 300, condition)
+}
+
+// oneOf does so in a world of so many messages.
+func (r *rig) oneOf(t *testing.T, messages int, condition func(simaltinn2.Record) bool) simaltinn2.Record {
+	t.Helper()
+	r.generate(t, messages)
 	var found *simaltinn2.Record
 	r.sim.Altinn2.Each(func(m simaltinn2.Record) bool {
 		if condition(m) {

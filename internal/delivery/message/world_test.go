@@ -79,7 +79,7 @@ func TestWorldInTwoStages(t *testing.T) {
 }
 
 // A crash or a lost answer at any call, and everything repeated, ends as if nothing had happened (Invariants 1 and 2).
-func TestCrashAnywhere(t *testing.T) {
+func TestP03CrashAnywhere(t *testing.T) {
 	t.Parallel()
 	for _, lane := range []message.Lane{message.History, message.Live} {
 		for _, how := range []string{"refused", "answer lost", "stopped"} {

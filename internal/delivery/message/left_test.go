@@ -1,0 +1,93 @@
+package message_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	simaltinn2 "github.com/altinn/dialogsync/internal/altinnsim/altinn2"
+	"github.com/altinn/dialogsync/internal/delivery/message"
+	"github.com/altinn/dialogsync/internal/ledger"
+)
+
+// die leaves a lease as a process does that is killed in the middle.
+func (r *rig) die(t *testing.T, number int32, ranOut time.Time) {
+	t.Helper()
+	_, err := r.pool.Exec(t.Context(), "insert into message_lease (altinn2_id, holder, until) values ($1, $2, $3)", number, uuid.New(), ranOut)
+	require.NoError(t, err)
+}
+
+// A message that somebody may have stored who died, and that was purged before the next came by, is a person's to look at (Invariant 1).
+func TestPurgedAfterADeathIsInDoubt(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		died    time.Duration // ago; 0: nobody did
+		inDoubt bool
+	}{
+		"nobody had it":                    {},
+		"somebody died with it":            {died: time.Second, inDoubt: true},
+		"somebody died with it since long": {died: 48 * time.Hour, inDoubt: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			m := r.one(t, plain)
+			if tt.died > 0 {
+				r.die(t, m.ID, time.Now().Add(-tt.died))
+			}
+			require.NoError(t, r.sim.Altinn2.ChangePurge(m.ID, false))
+			for range 2 { // the doubt stays
+				result, err := r.Deliver(t.Context(), m.ID, history)
+				if !tt.inDoubt {
+					require.NoError(t, err)
+					assert.Equal(t, ledger.Skipped, result.Outcome)
+					continue
+				}
+				require.Error(t, err)
+				assert.Equal(t, message.ReasonPurgedInDoubt, message.Describe(err).Reason)
+			}
+			assert.Empty(t, r.made())
+			assert.Zero(t, r.count(t, "message_lease"))
+		})
+	}
+}
+
+// What was purged long before somebody died was never sent.
+func TestPurgedLongBeforeADeathIsLeftOut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.one(t, func(m simaltinn2.Record) bool { return plain(m) && time.Since(m.Created) > 48*time.Hour })
+	m.ID += 100_000
+	m.Deletion = simaltinn2.DeletionPurged
+	m.Events = append(m.Events, simaltinn2.Event{Type: simaltinn2.EventPurged, At: time.Now().Add(-2 * time.Hour), PartyUUID: m.Recipient.PartyUUID})
+	require.NoError(t, r.sim.Altinn2.PutRecord(m))
+	r.die(t, m.ID, time.Now().Add(-time.Minute))
+	result, err := r.Deliver(t.Context(), m.ID, history)
+	require.NoError(t, err)
+	assert.Equal(t, ledger.Skipped, result.Outcome)
+}
+
+// A page whose record failed leaves a trace, and can be had by the next at once.
+func TestLeaseOfAFailedPageIsLeft(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.one(t, plain)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := r.pool.Exec(t.Context(), "alter table ledger rename to ledger_elsewhere")
+	require.NoError(t, err)
+	_, err = r.Deliver(ctx, m.ID, history)
+	require.Error(t, err)
+	assert.Equal(t, 1, r.count(t, "message_lease"))
+	_, err = r.pool.Exec(t.Context(), "alter table ledger_elsewhere rename to ledger")
+	require.NoError(t, err)
+	result, err := r.Deliver(t.Context(), m.ID, history)
+	require.NoError(t, err)
+	assert.NotEqual(t, uuid.Nil, result.CorrespondenceID)
+	assert.Zero(t, r.count(t, "message_lease"))
+	r.idle(t)
+}
