@@ -3,9 +3,10 @@
 # Everything is pinned, the toolchain too: none is fetched behind one's back.
 export GOTOOLCHAIN := local
 
-ITEMS ?= 20000
-DAYS  ?= 90
-IMAGE ?= dialogsync
+ITEMS    ?= 20000
+MESSAGES ?= 5000
+DAYS     ?= 90
+IMAGE    ?= dialogsync
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
@@ -16,11 +17,12 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## live sync and history of a made-up world, side by side, and the proof (ITEMS=20000 DAYS=90)
-	go run ./cmd/demo -items $(ITEMS) -days $(DAYS)
+demo: ## live sync and history of three sources, side by side, and the proof (ITEMS=20000 MESSAGES=5000 DAYS=90)
+	go run ./cmd/demo -items $(ITEMS) -messages $(MESSAGES) -days $(DAYS)
 
 .PHONY: demo-short
 demo-short: ITEMS = 3000
+demo-short: MESSAGES = 1000
 demo-short: DAYS = 10
 demo-short: demo ## the same in its short form, as CI runs it
 

@@ -47,6 +47,9 @@ const examples = `  # an empty platform on a free port
   # messages of Altinn 2, and their export and Correspondence
   altinnsim --messages 100000 --days 365
 
+  # and a hundred things happen to them every second
+  altinnsim --messages 100000 --live-message-rate 100
+
   # one day that is out of all proportion
   altinnsim --instances 50000 --monster skd:2026-03-01:2000000
 
@@ -174,6 +177,7 @@ func (s *settings) parse() (altinnsim.Options, generator.Options, error) {
 	generate.Monster, err = parseMonster(s.monster)
 	note("monster", err)
 	s.moving.parse(note)
+	s.moving.messages.Seed = s.seed
 	options.ServiceBus = s.bus.options(s.seed)
 	options.Tokens, options.Events = s.tokens.parse(note), s.events
 	note("events-…", s.events.Validate())

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/altinn/dialogsync/internal/altinnsim"
+	"github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/altinnsim/faults"
 	"github.com/altinn/dialogsync/internal/altinnsim/live"
 	"github.com/altinn/dialogsync/internal/altinnsim/outbox"
@@ -19,8 +20,9 @@ import (
 
 // moving are the flags of live mode and of the outbox.
 type moving struct {
-	live   live.Settings
-	outbox outbox.Settings
+	live     live.Settings
+	messages altinn2.LiveSettings
+	outbox   outbox.Settings
 
 	shares, forms                         string
 	until, after, late, skew, removeAfter time.Duration
@@ -40,6 +42,7 @@ func (m *moving) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&m.syncCommandURL, "sync-command-url", "", "post sync commands to this URL, a consumer's syncDialog route")
 	f.StringVar(&m.syncCommandToken, "sync-command-token", "", "bearer token that goes with them")
 	f.Float64Var(&m.live.Rate, "live-rate", 0, "so many things happen a second; 0: nothing does")
+	f.Float64Var(&m.messages.Rate, "live-message-rate", 0, "so many things happen to messages a second; 0: nothing does")
 	f.StringVar(&m.shares, "live-shares", "", "weights of what happens, such as create=1,softDelete=0.2; others keep theirs")
 	f.StringVar(&m.forms, "live-forms", "", "weights of how old arriving forms are: minutes, hours, days, years")
 	f.DurationVar(&m.until, "live-for", 0, "and ends after so long; 0: when it is stopped")
@@ -86,6 +89,14 @@ func weights[T ~string](text string, into map[T]float64) error {
 
 // begin starts live mode, if it was asked for.
 func (m *moving) begin(sim *altinnsim.Sim, progress io.Writer) error {
+	if m.messages.Rate > 0 {
+		if err := sim.Altinn2.Live.Set(m.messages); err != nil {
+			return fmt.Errorf("start changes of messages: %w", err)
+		}
+		if _, err := fmt.Fprintf(progress, "%g things happen to messages a second, until it is stopped\n", m.messages.Rate); err != nil {
+			return fmt.Errorf("report progress: %w", err)
+		}
+	}
 	if m.live.Rate == 0 {
 		return nil
 	}

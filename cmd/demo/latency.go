@@ -24,8 +24,8 @@ func (d *demo) sayLatency(ctx context.Context) error {
 		}
 	}
 	half, nearlyAll := quantile(counts, 0.5), quantile(counts, 0.99)
-	sayf("From event to dialog: half of %d events within %s, 99 of 100 within %s; some wait for their receipt to be printed.",
-		total(counts), half.Round(time.Millisecond), nearlyAll.Round(time.Millisecond))
+	factf("from event to dialog", "half of %s events within %s, 99 of 100 within %s (some wait for their receipt to be printed)",
+		number(total(counts)), half.Round(time.Millisecond), nearlyAll.Round(time.Millisecond))
 	return nil
 }
 

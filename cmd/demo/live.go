@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/altinn/dialogsync/internal/db"
@@ -15,103 +14,146 @@ import (
 
 // startLive has the apps' events pushed to the workers and lets things happen.
 func (d *demo) startLive(ctx context.Context) error {
-	err := d.dialogsync(ctx, os.Stdout, "subscription", "create", "--endpoint", "http://"+d.addresses[0], "--reason", "demo", "--yes")
+	d.chapterf("Live: %.0f things happen to instances every second, %.0f to messages", d.rate, d.messageRate)
+	var made []struct {
+		Validated bool `json:"validated"`
+	}
+	err := d.asked(ctx, &made, "subscription", "create", "--endpoint", "http://"+d.addresses[0], "--reason", "demo", "--yes")
 	if err != nil {
 		return err
 	}
-	// Hard-deleted instances are removed soon, so that this can be seen too.
-	body, err := json.Marshal(map[string]any{"rate": d.rate, "removeAfter": "5s", "lateShare": 0.05, "late": "2s"})
-	if err != nil {
-		return fmt.Errorf("write order: %w", err)
+	validated := 0
+	for _, s := range made {
+		if s.Validated {
+			validated++
+		}
 	}
-	_, err = d.call(ctx, http.MethodPut, "/_sim/live", body)
+	factf("told by events", "the Service Bus, and Altinn Events: %d apps subscribed to, %d of them validated", len(made), validated)
+	factf("asked for in batches", "forms and messages; every five minutes, here every %s", seconds(batchEvery))
+	// Hard-deleted instances are removed soon, so that this can be seen too.
+	if _, err = d.moves(ctx, "/_sim/live", map[string]any{"rate": d.rate, "removeAfter": "5s", "lateShare": 0.05, "late": "2s"}); err != nil {
+		return err
+	}
+	_, err = d.moves(ctx, "/_sim/messages/live", map[string]any{"rate": d.messageRate, "seed": d.seed})
 	return err
 }
 
-// stopLive ends what happens, and waits until all of it can have been brought over: the bus is empty, the inbox too, and the
-// poll has passed the last change.
+// moved is what has happened in the simulated world.
+type moved struct {
+	Total   int            `json:"total"`   // to instances
+	Done    map[string]int `json:"done"`    // to messages
+	Settled bool           `json:"settled"` // all that happened to instances can be seen, and was told of
+}
+
+// moves sets how the world moves.
+func (d *demo) moves(ctx context.Context, path string, how map[string]any) (moved, error) {
+	body, err := json.Marshal(how)
+	if err != nil {
+		return moved{}, fmt.Errorf("write order: %w", err)
+	}
+	var report moved
+	err = d.ask(ctx, http.MethodPut, path, body, &report)
+	return report, err
+}
+
+// stopLive ends what happens, and waits until all of it can have been brought over: the bus is empty, the inbox too, the polls and
+// batches have passed the last change.
 func (d *demo) stopLive(ctx context.Context) error {
-	report, err := d.liveReport(ctx, http.MethodPut, []byte(`{"rate": 0}`))
+	d.chapterf("The world stands still")
+	still := map[string]any{"rate": 0}
+	report, err := d.moves(ctx, "/_sim/live", still)
 	if err != nil {
 		return err
 	}
-	pool, err := d.pool(ctx)
+	messages, err := d.moves(ctx, "/_sim/messages/live", still)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	q := db.New(pool)
 	began := time.Now()
 	err = await(ctx, "what happened to be told of", func() (bool, error) {
-		report, err = d.liveReport(ctx, http.MethodGet, nil)
+		err := d.ask(ctx, http.MethodGet, "/_sim/live", nil, &report)
 		return report.Settled, err
 	})
 	if err != nil {
 		return err
 	}
+	if err := d.passed(ctx); err != nil {
+		return err
+	}
+	happened := 0
+	for _, n := range messages.Done {
+		happened += n
+	}
+	factf("had happened", "%s things to instances, %s to messages, %s of those new ones", number(report.Total), number(happened),
+		number(messages.Done["new"]))
+	factf("live sync", "past the last of them after %s", seconds(time.Since(began)))
+	return d.sayLatency(ctx)
+}
+
+// passed waits until live sync has passed this moment.
+func (d *demo) passed(ctx context.Context) error {
+	q := db.New(d.pool)
 	stopped, err := q.DatabaseNow(ctx)
 	if err != nil {
 		return fmt.Errorf("read the database's clock: %w", err)
 	}
-	err = await(ctx, "live sync to have passed the last change", func() (bool, error) {
-		done, err := d.busIsEmpty(ctx)
-		if !done || err != nil {
+	return await(ctx, "live sync to have passed the last change", func() (bool, error) {
+		if err := d.ring(ctx); err != nil {
+			return false, err
+		}
+		if idle, err := d.isIdle(ctx); !idle || err != nil {
 			return false, err
 		}
 		if waiting, err := q.OldestInInbox(ctx); len(waiting) > 0 || err != nil {
 			return false, err
 		}
-		now, err := q.DatabaseNow(ctx)
-		if err != nil {
-			return false, fmt.Errorf("read the database's clock: %w", err)
+		for _, source := range sources() {
+			if passed, err := d.isPast(ctx, source, stopped); !passed || err != nil {
+				return false, err
+			}
 		}
-		state, err := live.ReadLive(ctx, pool, ledger.A3AppInstances, now)
-		return err == nil && state.Watermark != nil && state.Watermark.After(stopped), err
+		return true, nil
 	})
-	if err != nil {
-		return err
-	}
-	sayf("%d things had happened; %s after the last of them live sync was past it.", report.Total, time.Since(began).Round(time.Second))
-	return d.sayLatency(ctx)
 }
 
-// liveReport is how the simulator's live mode stands.
-type liveReport struct {
-	Total   int  `json:"total"`
-	Settled bool `json:"settled"`
+// isPast tells whether a source's live watermark is later than a moment.
+func (d *demo) isPast(ctx context.Context, source ledger.Source, moment time.Time) (bool, error) {
+	state, err := live.ReadLive(ctx, d.pool, source, time.Now())
+	if err != nil {
+		return false, fmt.Errorf("read live sync of %s: %w", source, err)
+	}
+	return state.Watermark != nil && state.Watermark.After(moment), nil
 }
 
-func (d *demo) liveReport(ctx context.Context, method string, body []byte) (report liveReport, err error) {
-	answer, err := d.call(ctx, method, "/_sim/live", body)
-	if err != nil {
-		return report, err
-	}
-	if err := json.Unmarshal(answer, &report); err != nil {
-		return report, fmt.Errorf("read live report: %w", err)
-	}
-	return report, nil
-}
-
-func (d *demo) busIsEmpty(ctx context.Context) (bool, error) {
-	answer, err := d.call(ctx, http.MethodGet, "/_sim/servicebus", nil)
-	if err != nil {
-		return false, err
-	}
-	var report struct {
+// isIdle tells whether the bus is empty and Correspondence has done what it was asked for.
+func (d *demo) isIdle(ctx context.Context) (bool, error) {
+	var bus struct {
 		Queues []struct {
 			Active int `json:"active"`
 			Locked int `json:"locked"`
 		} `json:"queues"`
 	}
-	if err := json.Unmarshal(answer, &report); err != nil {
-		return false, fmt.Errorf("read report of the bus: %w", err)
+	if err := d.ask(ctx, http.MethodGet, "/_sim/servicebus", nil, &bus); err != nil {
+		return false, err
 	}
-	for _, queue := range report.Queues {
-		if queue.Active+queue.Locked > 0 {
-			return false, nil
-		}
+	waiting := 0
+	for _, queue := range bus.Queues {
+		waiting += queue.Active + queue.Locked
 	}
-	return true, nil
+	var stats struct {
+		Correspondence struct {
+			Jobs struct {
+				Queued map[string]int `json:"queued"`
+			} `json:"jobs"`
+		} `json:"correspondence"`
+	}
+	if err := d.ask(ctx, http.MethodGet, "/_sim/stats", nil, &stats); err != nil {
+		return false, err
+	}
+	for _, n := range stats.Correspondence.Jobs.Queued {
+		waiting += n
+	}
+	return waiting == 0, nil
 }
 
 // await asks again and again until the answer is yes.

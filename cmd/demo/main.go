@@ -1,6 +1,7 @@
 // Command demo runs the main job from end to end with real parts: PostgreSQL, the simulated platform and two workers, each a
-// process of its own. It makes up history and has it brought over newest day first, while new things keep happening and are
-// brought over within seconds; it shows the watermark as it moves, and proves at the end, item by item, that nothing is missing.
+// process of its own. It makes up the history of three sources and has it brought over newest day first, while new things keep
+// happening and are brought over within seconds; it shows the watermarks as they move, and proves at the end, item by item, that
+// nothing is missing.
 package main
 
 import (
@@ -16,24 +17,26 @@ import (
 )
 
 type options struct {
-	items, days int
-	seed        uint64
-	orgs        int
-	workers     int
-	rate        float64
-	latency     time.Duration
-	bin         string
-	logs        string
+	items, messages, days int
+	seed                  uint64
+	orgs                  int
+	workers               int
+	rate, messageRate     float64
+	latency               time.Duration
+	bin                   string
+	logs                  string
 }
 
 func main() {
 	var o options
 	flag.IntVar(&o.items, "items", 20_000, "instances to make up: A3 app instances and archived A2 and A1 forms")
+	flag.IntVar(&o.messages, "messages", 5000, "messages of Altinn 2 to make up")
 	flag.IntVar(&o.days, "days", 90, "days that they are spread over")
 	flag.Uint64Var(&o.seed, "seed", 1, "seed of the made-up world")
 	flag.IntVar(&o.orgs, "orgs", 6, "organisations")
 	flag.IntVar(&o.workers, "workers", 2, "worker processes")
-	flag.Float64Var(&o.rate, "rate", 40, "things that happen a second while history is brought over")
+	flag.Float64Var(&o.rate, "rate", 40, "things that happen to instances in a second while history is brought over")
+	flag.Float64Var(&o.messageRate, "message-rate", 10, "things that happen to messages in a second")
 	flag.DurationVar(&o.latency, "latency", 0, "how long every service waits before it answers")
 	flag.StringVar(&o.bin, "bin", "", "folder with dialogsync and altinnsim; default: they are built")
 	flag.StringVar(&o.logs, "logs", "", "folder to keep the processes' logs in; default: a throw-away one")
@@ -71,8 +74,7 @@ func run(ctx context.Context, o options) (err error) {
 	if err := d.story(ctx); err != nil {
 		return err
 	}
-	sayf("Done in %s: every item is accounted for, in the ledger and in Dialogporten.", time.Since(began).Round(time.Second))
+	sayf("\nDone in %s: every item of all three sources is accounted for, in the ledger and in Dialogporten.",
+		time.Since(began).Round(time.Second))
 	return nil
 }
-
-func sayf(format string, args ...any) { fmt.Printf(format+"\n", args...) } //nolint:forbidigo // it is what a demo is for

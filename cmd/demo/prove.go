@@ -9,36 +9,45 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/altinn/dialogsync/internal/altinn/storage"
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/pkg/dialogid"
 )
 
 // errDisagree ends the demo: the two sides are not equal.
 var errDisagree = errors.New("source and target disagree")
 
-// prove compares, item by item, what the source lists with the ledger, and what the source has with what Dialogporten holds.
-// The first comparison is made here over Storage's API, the second by the simulator, which knows nothing of our mapping.
-func (d *demo) prove(ctx context.Context, took time.Duration) error {
-	pool, err := d.pool(ctx)
+// prove compares, item by item, what the sources list with the ledger, and what they have with what Dialogporten holds. The first
+// comparison is made here over the sources' own interfaces, the second by the simulator, which knows nothing of our mapping.
+func (d *demo) prove(ctx context.Context, p past) error {
+	d.chapterf("The proof")
+	d.speeds(p)
+	kept, err := d.readLedger(ctx)
 	if err != nil {
 		return err
 	}
-	defer pool.Close()
-	ledger, err := readLedger(ctx, pool)
+	listed, err := d.compareLedger(ctx, kept.instances)
 	if err != nil {
 		return err
 	}
-	listed, err := d.compareLedger(ctx, ledger)
+	factf("Storage and ledger", "%s instances are listed, each is in the ledger and where it should be; %d more are gone, and their dialogs with them",
+		number(listed), len(kept.instances))
+	messages, err := d.compareMessages(ctx, kept.messages)
 	if err != nil {
 		return err
 	}
-	sayf("Ledger: %d items listed by Storage, each in the ledger and where it should be; %d more that are gone, and their dialogs with them.",
-		listed, len(ledger))
-	sayf("History took %s, %.0f items a second.", took.Round(time.Second), float64(d.items)/took.Seconds())
-	return d.compareDialogs(ctx, listed)
+	return d.compareDialogs(ctx, listed, messages)
+}
+
+// speeds tells how fast history was.
+func (d *demo) speeds(p past) {
+	for i := range p.backfills {
+		b, took := &p.backfills[i], p.took[p.backfills[i].ID]
+		n := b.Accounts.Settled()
+		factf("history, "+nameOf(b), "%s in %s, %.0f a second", number(n), took.Round(time.Second), float64(n)/took.Seconds())
+	}
 }
 
 // standing is what the ledger says of an item.
@@ -47,29 +56,36 @@ type standing struct {
 	state   db.DialogState
 }
 
-func readLedger(ctx context.Context, pool *pgxpool.Pool) (map[uuid.UUID]standing, error) {
+// records are the ledger's, by the item's id.
+type records struct{ instances, messages map[uuid.UUID]standing }
+
+func (d *demo) readLedger(ctx context.Context) (records, error) {
 	const page = 10_000
-	q := db.New(pool)
-	items := map[uuid.UUID]standing{}
+	q := db.New(d.pool)
+	kept := records{instances: map[uuid.UUID]standing{}, messages: map[uuid.UUID]standing{}}
 	var after uuid.UUID
 	for {
 		rows, err := q.LedgerPage(ctx, db.LedgerPageParams{After: after, MaxRows: page})
 		if err != nil {
-			return nil, fmt.Errorf("read ledger: %w", err)
+			return kept, fmt.Errorf("read ledger: %w", err)
 		}
 		for i := range rows {
-			items[rows[i].ItemID] = standing{rows[i].Outcome, rows[i].DialogState}
+			of := kept.instances
+			if rows[i].Source == ledger.A2Correspondence {
+				of = kept.messages
+			}
+			of[rows[i].ItemID] = standing{rows[i].Outcome, rows[i].DialogState}
 			after = rows[i].ItemID
 		}
 		if len(rows) < page {
-			return items, nil
+			return kept, nil
 		}
 	}
 }
 
-// compareLedger lists everything, ascending, and takes each item out of the ledger, where it must be with the dialog it should
+// compareLedger lists all instances, ascending, and takes each out of the ledger, where it must be with the dialog it should
 // have. What is left must be gone.
-func (d *demo) compareLedger(ctx context.Context, ledger map[uuid.UUID]standing) (listed int, err error) {
+func (d *demo) compareLedger(ctx context.Context, kept map[uuid.UUID]standing) (listed int, err error) {
 	client := storage.New(d.platform, http.DefaultClient)
 	orgs, err := client.Orgs(ctx)
 	if err != nil {
@@ -77,7 +93,7 @@ func (d *demo) compareLedger(ctx context.Context, ledger map[uuid.UUID]standing)
 	}
 	everyVersion := 0
 	oldest, newest := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.Now().AddDate(1, 0, 0)
-	wrong := 0
+	var wrong wrongs
 	for _, org := range orgs {
 		query := storage.Query{Org: org, From: oldest, To: newest, MainVersionExclude: &everyVersion, Size: 1000}
 		for more := true; more; {
@@ -87,33 +103,31 @@ func (d *demo) compareLedger(ctx context.Context, ledger map[uuid.UUID]standing)
 			}
 			for i := range page.Instances {
 				listed++
-				if problem := compareOne(&page.Instances[i], ledger); problem != "" {
-					wrong++
-					sayf("  %s: %s", page.Instances[i].ID, problem)
+				if problem := compareOne(&page.Instances[i], kept); problem != "" {
+					wrong.tellf("%s: %s", page.Instances[i].ID, problem)
 				}
 			}
 			query.Token, more = page.NextToken, page.NextToken != ""
 		}
 	}
-	for id, at := range ledger {
+	for id, at := range kept {
 		if at.state != db.DialogStateAbsent {
-			wrong++
-			sayf("  %s: Storage does not list it, and the ledger has its dialog %s", id, at.state)
+			wrong.tellf("%s: Storage does not list it, and the ledger has its dialog %s", id, at.state)
 		}
 	}
 	if wrong > 0 {
-		return listed, fmt.Errorf("%d items listed, %d wrong: %w", listed, wrong, errDisagree)
+		return listed, fmt.Errorf("%d instances listed, %d wrong: %w", listed, wrong, errDisagree)
 	}
 	return listed, nil
 }
 
-func compareOne(item *storage.Listed, ledger map[uuid.UUID]standing) string {
+func compareOne(item *storage.Listed, kept map[uuid.UUID]standing) string {
 	if item.Err != nil || item.Instance.Created == nil {
 		return "cannot be read"
 	}
 	id := dialogid.V7(item.ID.GUID, item.Instance.Created.Time)
-	at, found := ledger[id]
-	delete(ledger, id)
+	at, found := kept[id]
+	delete(kept, id)
 	switch {
 	case !found:
 		return "missing in the ledger"
@@ -131,30 +145,42 @@ func compareOne(item *storage.Listed, ledger map[uuid.UUID]standing) string {
 	return ""
 }
 
-// compareDialogs has the simulator compare both of its sides.
-func (d *demo) compareDialogs(ctx context.Context, items int) error {
-	answer, err := d.call(ctx, http.MethodGet, "/_sim/diff", nil)
-	if err != nil {
+// comparison is what the simulator tells of both of its sides.
+type comparison struct {
+	Differing   int               `json:"differing"`
+	Instances   int               `json:"instances"`
+	NoParty     int               `json:"noParty"`
+	Dialogs     int               `json:"dialogs"`
+	Differences []json.RawMessage `json:"differences"`
+	Messages    struct {
+		Differing   int               `json:"differing"`
+		Messages    int               `json:"messages"`
+		Items       int               `json:"items"`
+		Equal       int               `json:"equal"`
+		Skipped     map[string]int    `json:"skipped"`
+		Held        map[string]int    `json:"held"`
+		Differences []json.RawMessage `json:"differences"`
+	} `json:"messages"`
+}
+
+// compareDialogs has the simulator compare both of its sides, and compares what it found of broken messages with what we did.
+func (d *demo) compareDialogs(ctx context.Context, instances int, m tally) error {
+	var report comparison
+	if err := d.ask(ctx, http.MethodGet, "/_sim/diff", nil, &report); err != nil {
 		return err
 	}
-	var report struct {
-		Differing   int               `json:"differing"`
-		Instances   int               `json:"instances"`
-		NoParty     int               `json:"noParty"`
-		Dialogs     int               `json:"dialogs"`
-		Differences []json.RawMessage `json:"differences"`
+	theirs := report.Messages
+	var wrong wrongs
+	for _, difference := range append(report.Differences, theirs.Differences...) {
+		wrong.tellf("%s", difference)
 	}
-	if err := json.Unmarshal(answer, &report); err != nil {
-		return fmt.Errorf("read comparison: %w", err)
+	if report.Differing+theirs.Differing > 0 || report.Instances != instances || theirs.Messages != m.listed {
+		return fmt.Errorf("%d instances and %d messages against %d dialogs, %d and %d differences: %w",
+			report.Instances, theirs.Messages, report.Dialogs, report.Differing, theirs.Differing, errDisagree)
 	}
-	if report.Differing > 0 || report.Instances != items {
-		for _, difference := range report.Differences {
-			sayf("  %s", difference)
-		}
-		return fmt.Errorf("%d instances against %d dialogs, %d differences: %w",
-			report.Instances, report.Dialogs, report.Differing, errDisagree)
-	}
-	sayf("Dialogporten: %d instances against %d dialogs, no difference; %d instances have an owner that nobody knows, and rightly none.",
-		report.Instances, report.Dialogs, report.NoParty)
-	return nil
+	factf("Storage and dialogs", "%s instances, no difference; %d have an owner that nobody knows, and rightly no dialog",
+		number(report.Instances), report.NoParty)
+	factf("Altinn 2 and dialogs", "%s messages, %s of them in Correspondence, no difference", number(theirs.Messages), number(theirs.Items))
+	factf("Dialogporten", "%s dialogs", number(report.Dialogs))
+	return m.compareHeld(theirs.Held)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/altinn/dialogsync/internal/history"
 	"github.com/altinn/dialogsync/internal/jobs"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
 )
 
 func (c *cli) backfillCommand() *cobra.Command {
@@ -36,11 +38,14 @@ accounted for, and the watermark moves over closed windows only.`,
 type createFlags struct {
 	change
 
-	source, from, to string
-	orgs, items      []string
-	rate             float64
-	parallel         int
-	maxFailureShare  float64
+	source, stage   string
+	from, to        string
+	orgs, items     []string
+	redo            bool
+	olderThan       int
+	rate            float64
+	parallel        int
+	maxFailureShare float64
 }
 
 func (c *cli) backfillCreateCommand() *cobra.Command {
@@ -50,12 +55,23 @@ func (c *cli) backfillCreateCommand() *cobra.Command {
 		Short: "Order a backfill",
 		Example: `  dialogsync backfill create --source a3-app-instances --from 2025-12-31 --to 2025-01-01 --reason "phase 1"
   dialogsync backfill create --source a2-archived-forms --from 2025-03-05 --to 2025-03-03 --org skd --rate 50 --reason "missed days"
-  dialogsync backfill create --source a3-app-instances --item 50001337/6f3da581-76f9-412c-ba01-44e375b5bc79 --reason "citizen asked"`,
+  dialogsync backfill create --source a3-app-instances --item 50001337/6f3da581-76f9-412c-ba01-44e375b5bc79 --reason "citizen asked"
+  dialogsync backfill create --source a2-correspondence --from 2025-12-31 --to 2025-12-01 --reason "messages of December"
+  dialogsync backfill create --source a2-correspondence --stage transfer --from 2025-11-30 --to 2025-01-01 --reason "ahead of publish"
+  dialogsync backfill create --redo --older-than-mapping 2 --source a3-app-instances --from 2025-12-31 --to 2025-01-01 --reason "titles"`,
 		Long: `Orders a backfill: --from is the newest day and --to the oldest, both included, in UTC. Without --org it walks every
 organisation, those included that get their first application while it runs. With --item it brings over given items instead.
 
-Refused, with nothing created: an unknown organisation, --from older than --to, a malformed key, and a range that overlaps a
-backfill which is not finished.`,
+Messages (a2-correspondence) have two stages: transfer stores them in Correspondence, hidden, and publish makes available what
+is stored. --stage orders one of them; both make a backfill each, and publish walks a day once its transfer is closed. Messages
+have no organisations. Given ones are brought over completely, unless --stage transfer leaves them hidden.
+
+With --redo it looks again at what was brought over before: each dialog is read and compared, and what is wrong is corrected; what is
+equal is not written. --older-than-mapping N leaves alone what mapping version N or a later one made of an unchanged source. A redo of
+messages goes all the way, and asks Correspondence again for the dialog of each. 'backfill show ID --corrected' lists what it corrected.
+
+Refused, with nothing created: an unknown organisation, --from older than --to, a malformed key, a range that overlaps a
+backfill which is not finished, and publish of what is neither transferred nor ordered to be.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return c.backfillCreate(cmd.Context(), f, cmd.Flags().Changed("rate"))
@@ -63,17 +79,21 @@ backfill which is not finished.`,
 	}
 	f.addFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&f.source, "source", "", "a3-app-instances or a2-archived-forms")
+	flags.StringVar(&f.source, "source", "", "a3-app-instances, a2-archived-forms or a2-correspondence")
+	flags.StringVar(&f.stage, "stage", "", "of messages: transfer, publish or both; default: both")
 	flags.StringVar(&f.from, "from", "", "newest day, 2025-12-31")
 	flags.StringVar(&f.to, "to", "", "oldest day, 2025-01-01")
 	flags.StringSliceVar(&f.orgs, "org", nil, "organisation code, repeatable; default: all")
-	flags.StringSliceVar(&f.items, "item", nil, "key of an item, <partyId>/<instanceGuid>, repeatable")
+	flags.StringSliceVar(&f.items, "item", nil, "key of an item, <partyId>/<instanceGuid> or the number of a message, repeatable")
+	flags.BoolVar(&f.redo, "redo", false, "look again at what was brought over before, and correct what is wrong")
+	flags.IntVar(&f.olderThan, "older-than-mapping", 0, "with --redo: only what a smaller mapping version brought over")
 	flags.Float64Var(&f.rate, "rate", 0, "most items a second over all workers; default: no limit of its own")
 	flags.IntVar(&f.parallel, "parallel", history.DefaultParallel, "windows walked at once over all workers")
 	flags.Float64Var(&f.maxFailureShare, "max-failure-share", history.DefaultMaxFailureShare,
 		"stop by itself when more than this share of the last items fails alike; 1 never stops")
 	_ = cmd.MarkFlagRequired("source") // the flag exists
 	_ = cmd.RegisterFlagCompletionFunc("source", cobra.FixedCompletions(sourceNames(), cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("stage", cobra.FixedCompletions(history.Stages(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -87,8 +107,8 @@ func sourceNames() []string {
 
 func (f *createFlags) order(operator string, rateGiven bool) (history.Order, error) {
 	order := history.Order{
-		Source: ledger.Source(f.source), Orgs: f.orgs, Items: f.items, Parallel: f.parallel, MaxFailureShare: f.maxFailureShare,
-		Reason: f.reason, Operator: operator,
+		Source: ledger.Source(f.source), Stage: f.stage, Orgs: f.orgs, Items: f.items, Parallel: f.parallel, MaxFailureShare: f.maxFailureShare,
+		Redo: f.redo, OlderThanMapping: f.olderThan, Reason: f.reason, Operator: operator,
 	}
 	if rateGiven {
 		order.RatePerS = &f.rate
@@ -117,7 +137,11 @@ func (c *cli) backfillCreate(ctx context.Context, f createFlags, rateGiven bool)
 	if err != nil {
 		return err
 	}
-	settings, pool, err := c.connected(ctx, config.NeedDatabase|config.NeedStorage)
+	needs := config.NeedDatabase
+	if order.Source != ledger.A2Correspondence {
+		needs |= config.NeedStorage // which has the organisations
+	}
+	settings, pool, err := c.connected(ctx, needs)
 	if err != nil {
 		return err
 	}
@@ -144,20 +168,44 @@ func (c *cli) backfillCreate(ctx context.Context, f createFlags, rateGiven bool)
 	if err != nil {
 		return err
 	}
-	result := struct {
-		ID int64 `json:"id"`
-		history.Preview
-	}{made.ID, preview}
+	result := createdReport{ID: made[0].ID, Preview: preview}
+	for i := range made {
+		result.IDs = append(result.IDs, made[i].ID)
+	}
 	return c.print(result, func(w io.Writer, _ bool) {
-		line(w, fmt.Sprintf("Backfill %d: %s. Follow it with 'dialogsync backfill watch %d'.", made.ID, describe(preview), made.ID))
+		if len(made) > 1 {
+			line(w, fmt.Sprintf("Backfills %d (%s) and %d (%s): %s. Follow them with 'dialogsync backfill watch'.",
+				made[0].ID, made[0].Stream, made[1].ID, made[1].Stream, describe(preview)))
+			return
+		}
+		line(w, fmt.Sprintf("Backfill %d: %s. Follow it with 'dialogsync backfill watch %d'.", result.ID, describe(preview), result.ID))
 	})
 }
 
+// createdReport is what was made: one backfill, or of messages one for each stage. ID is the first one's.
+type createdReport struct {
+	ID  int64   `json:"id"`
+	IDs []int64 `json:"ids"`
+	history.Preview
+}
+
 func describe(p history.Preview) string {
-	if p.Items > 0 {
-		return fmt.Sprintf("a backfill of %d given items", p.Items)
+	kind := "a backfill"
+	if p.Redo {
+		kind = "a redo"
 	}
-	return fmt.Sprintf("a backfill from %s back to %s: %d windows of %d organisations", p.Newest, p.Oldest, p.Windows, len(p.Orgs))
+	if p.OlderThanMapping > 0 {
+		kind += fmt.Sprintf(" (of what is older than mapping version %d)", p.OlderThanMapping)
+	}
+	switch {
+	case p.Items > 0:
+		return fmt.Sprintf("%s of %d given items", kind, p.Items)
+	case p.Redo && slices.Equal(p.Streams, []string{stream.Publish}):
+		return fmt.Sprintf("%s of messages from %s back to %s: %d windows", kind, p.Newest, p.Oldest, p.Windows)
+	case !slices.Equal(p.Streams, []string{stream.History}):
+		return fmt.Sprintf("%s of messages from %s back to %s: %d windows", strings.Join(p.Streams, " and "), p.Newest, p.Oldest, p.Windows)
+	}
+	return fmt.Sprintf("%s from %s back to %s: %d windows of %d organisations", kind, p.Newest, p.Oldest, p.Windows, len(p.Orgs))
 }
 
 func newBackfills(pool *pgxpool.Pool, orgs history.OrgLister) (*history.Backfills, error) {
@@ -190,7 +238,7 @@ func (c *cli) backfillListCommand() *cobra.Command {
 }
 
 func printBackfills(w io.Writer, all []history.Progress, wide bool) {
-	header := []any{"ID", "SOURCE", "STATE", "NEWEST", "OLDEST", "BACK TO", "DONE", "ITEMS", "QUARANTINED", "WINDOWS"}
+	header := []any{"ID", "SOURCE", "STREAM", "STATE", "NEWEST", "OLDEST", "BACK TO", "DONE", "ITEMS", "QUARANTINED", "WINDOWS"}
 	if wide {
 		header = append(header, "ORGS", "RATE LIMIT", "OPERATOR", "REASON")
 	}
@@ -198,7 +246,7 @@ func printBackfills(w io.Writer, all []history.Progress, wide bool) {
 	for i := range all {
 		b := &all[i]
 		row := []any{
-			b.ID, b.Source, stateWord(b), history.LastDayText(b.Newest), history.DayText(b.Oldest), history.DayText(b.BackTo),
+			b.ID, b.Source, b.Stream, stateWord(b), history.LastDayText(b.Newest), history.DayText(b.Oldest), history.DayText(b.BackTo),
 			percent(b.Share), b.Accounts.Settled(),
 			b.Accounts.Quarantined, fmt.Sprintf("%d/%d", b.Windows.Closed, b.Windows.Closed+b.Windows.Pending+b.Windows.Walking+b.Windows.Failed),
 		}
@@ -219,6 +267,9 @@ func stateWord(b *history.Progress) string {
 func percent(share float64) string { return fmt.Sprintf("%.1f %%", share*100) }
 
 func orgsWord(b *history.Progress) string {
+	if slices.Equal(b.Orgs, []string{history.WholeSource}) {
+		return "-"
+	}
 	if b.AllOrgs {
 		return fmt.Sprintf("all (%d)", len(b.Orgs))
 	}
@@ -302,7 +353,7 @@ func (c *cli) changeBackfill(ctx context.Context, arg, verb string, ch *change, 
 			line(w, fmt.Sprintf("Would %s backfill %d, which is %s with %d windows open.", verb, id, stateWord(&before), open))
 		})
 	}
-	if err := c.confirm(ch, fmt.Sprintf("%s backfill %d of %s, which is %s?", verb, id, before.Source, stateWord(&before))); err != nil {
+	if err := c.confirm(ch, fmt.Sprintf("%s backfill %d of %s %s, which is %s?", verb, id, before.Source, before.Stream, stateWord(&before))); err != nil {
 		return err
 	}
 	backfills, err := newBackfills(pool, nil)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -12,13 +15,18 @@ import (
 
 	"github.com/altinn/dialogsync/internal/config"
 	"github.com/altinn/dialogsync/internal/history"
+	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/reconcile"
 )
 
 // showRows is how many windows and items of a kind are shown.
 const showRows = 20
 
 func (c *cli) backfillShowCommand() *cobra.Command {
-	return &cobra.Command{
+	var corrected bool
+	var after string
+	var limit int
+	cmd := &cobra.Command{
 		Use:   "show ID",
 		Short: "Show one backfill: accounts, windows under way, windows in trouble, items in quarantine",
 		Args:  cobra.ExactArgs(1),
@@ -32,6 +40,9 @@ func (c *cli) backfillShowCommand() *cobra.Command {
 				return err
 			}
 			defer pool.Close()
+			if corrected {
+				return c.showCorrected(cmd.Context(), pool, id, after, limit)
+			}
 			detail, err := history.ReadDetail(cmd.Context(), pool, id, showRows)
 			if err != nil {
 				return err
@@ -39,19 +50,52 @@ func (c *cli) backfillShowCommand() *cobra.Command {
 			return c.print(detail, func(w io.Writer, _ bool) { printDetail(w, &detail) })
 		},
 	}
+	flags := cmd.Flags()
+	flags.BoolVar(&corrected, "corrected", false, "list what a redo corrected instead")
+	flags.IntVar(&limit, "limit", defaultListRows, "with --corrected: how many at most")
+	flags.StringVar(&after, "after", "", "with --corrected: go on where an earlier list ended, as it says itself")
+	return cmd
+}
+
+// showCorrected lists what a redo put right.
+func (c *cli) showCorrected(ctx context.Context, pool *pgxpool.Pool, id int64, after string, limit int) error {
+	if err := checkLimit(limit); err != nil {
+		return err
+	}
+	page, err := history.ReadCorrections(ctx, pool, id, after, limit)
+	if err != nil {
+		return err
+	}
+	err = c.print(page, func(w io.Writer, _ bool) {
+		line(w, "ITEM", "OUTCOME", "REASON", "RECORDED")
+		for _, i := range page.Items {
+			line(w, i.Item, i.Outcome, orDash(i.Reason), when(i.At))
+		}
+	})
+	c.sayMore(page.Next, err)
+	return err
 }
 
 func printDetail(w io.Writer, d *history.Detail) {
 	line(w, "Backfill", d.ID)
 	line(w, "Source", d.Source)
+	line(w, "Stream", d.Stream)
+	if d.Redo {
+		line(w, "Redo", redoWord(d.OlderThanMapping))
+	}
 	line(w, "State", d.State)
 	if d.Waiting != "" {
 		line(w, "Waiting", fmt.Sprintf("%s (since %s)", d.Waiting, moment(d.Since)))
 	}
+	if d.AfterTransfer {
+		line(w, "Waiting", "for transfer: a day is published once its transfer is closed")
+	}
 	if !d.Items {
 		line(w, "Range", fmt.Sprintf("%s back to %s", history.LastDayText(d.Newest), history.DayText(d.Oldest)))
 		line(w, "Back to", fmt.Sprintf("%s (%s)", history.DayText(d.BackTo), percent(d.Share)))
-		line(w, "Organisations", orgsWord(&d.Progress))
+		if orgs := orgsWord(&d.Progress); orgs != "-" {
+			line(w, "Organisations", orgs)
+		}
 	}
 	line(w, "Ordered", fmt.Sprintf("%s by %s: %s", moment(&d.Created), d.Operator, d.Reason))
 	line(w, "Limits", fmt.Sprintf("%d windows at once, rate %s", d.Parallel, rateWord(d.RatePerS)))
@@ -63,6 +107,9 @@ func printDetail(w io.Writer, d *history.Detail) {
 		a.Created, a.Updated, a.Unchanged, a.Deleted, a.Purged, a.Restored, a.Skipped, a.Quarantined))
 	for _, s := range d.Skipped {
 		line(w, "  skipped", fmt.Sprintf("%d: %s", s.Items, s.Reason))
+	}
+	if d.Redo {
+		line(w, "Corrected", correctedWord(d.Corrected))
 	}
 	for _, s := range d.InProgress {
 		text := fmt.Sprintf("%s %s, reached %s, %d items, by %s", s.Org, s.Range, moment(&s.Reached), s.Seen, orDash(s.Worker))
@@ -77,10 +124,32 @@ func printDetail(w io.Writer, d *history.Detail) {
 	}
 	for _, q := range d.Quarantine {
 		line(w, "  quarantined", fmt.Sprintf("%s (%s): %s", q.ItemKey, q.Reason, q.Detail))
+		line(w, "    what to do", reconcile.RemedyFor(ledger.Source(d.Source), q.Reason).Do)
 	}
 	if int64(len(d.Quarantine)) < a.Quarantined && len(d.Quarantine) == showRows {
 		line(w, "", fmt.Sprintf("... and more: the first %d are shown", showRows))
 	}
+}
+
+func redoWord(olderThan *int16) string {
+	if olderThan == nil {
+		return "of everything"
+	}
+	return fmt.Sprintf("of what is older than mapping version %d", *olderThan)
+}
+
+// correctedWord tells how many items a redo put right.
+func correctedWord(counts map[ledger.Outcome]int64) string {
+	var total int64
+	var parts []string
+	for _, outcome := range slices.Sorted(maps.Keys(counts)) {
+		total += counts[outcome]
+		parts = append(parts, fmt.Sprintf("%d %s", counts[outcome], outcome))
+	}
+	if total == 0 {
+		return "nothing: all that was looked at is as it should be"
+	}
+	return fmt.Sprintf("%d = %s; --corrected lists them", total, strings.Join(parts, " + "))
 }
 
 func (c *cli) backfillWatchCommand() *cobra.Command {

@@ -31,7 +31,7 @@ type itemFlags struct {
 }
 
 func (c *cli) itemCommand() *cobra.Command {
-	cmd := group(&cobra.Command{Use: "item", Short: "Put single items right"})
+	cmd := group(&cobra.Command{Use: "item", Short: "Put single items right, and tell what is known of them"})
 	var f itemFlags
 	sync := &cobra.Command{
 		Use:   "sync KEY --reason TEXT",
@@ -62,7 +62,7 @@ could not be delivered.`,
 	flags.StringVar(&f.now, "now", "", "the clock, in environment local only")
 	flags.IntVar(&f.attempt, "attempt", 1, "which attempt this is, in environment local only")
 	_ = sync.RegisterFlagCompletionFunc("source", cobra.FixedCompletions(sourceNames(), cobra.ShellCompDirectiveNoFileComp)) // exists
-	cmd.AddCommand(sync)
+	cmd.AddCommand(sync, c.itemExplainCommand())
 	return cmd
 }
 
@@ -116,7 +116,7 @@ func (f *itemFlags) item(key string, environment config.Environment) (delivery.I
 		return delivery.Item{}, nil, usageError{fmt.Sprintf("%v: a key is <partyId>/<instanceGuid>", err)}
 	}
 	item := delivery.Item{ID: id, AppID: f.appID, Migration: f.migration, Attempt: f.attempt, Source: ledger.Source(f.source)}
-	if f.source != "" && !slices.Contains(history.Sources(), item.Source) {
+	if f.source != "" && !slices.Contains(history.InstanceSources(), item.Source) {
 		const refusal = "source %q: items of %s and %s can be synchronised"
 		return item, nil, usageError{fmt.Sprintf(refusal, f.source, ledger.A3AppInstances, ledger.A2ArchivedForms)}
 	}

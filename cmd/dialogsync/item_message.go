@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/altinn/dialogsync/internal/altinn"
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	"github.com/altinn/dialogsync/internal/config"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/transport"
@@ -60,11 +62,12 @@ func (c *cli) messageSync(ctx context.Context, key string, f *itemFlags) error {
 	if f.dryRun {
 		rehearsal = &transport.Rehearsal{Answer: message.RehearsedAnswer}
 	}
-	deliverer, err := newMessageDeliverer(settings, platformOptions{rehearsal: rehearsal}, pool, now)
+	messages, err := newMessagePlatform(settings, platformOptions{rehearsal: rehearsal}, pool, now)
 	if err != nil {
 		return err
 	}
-	order := message.Order{Insist: true}
+	deliverer := messages.deliverer
+	order := message.Order{Insist: true, Redo: !f.dryRun} // in a dry run nobody can tell which dialog there is
 	if f.migration {
 		order.Lane = message.History
 	}
@@ -134,34 +137,44 @@ func (c *cli) reportMessage(result message.Result, failed error, rehearsal *tran
 // uploadTimeout bounds one attempt to send or read an attachment: two gigabytes at ten megabits a second.
 const uploadTimeout = 30 * time.Minute
 
-// newMessageDeliverer connects the services that messages touch. Their tokens are Maskinporten's own: the migration API takes no
+// messagePlatform is what brings messages over, with the health of the services that they touch.
+type messagePlatform struct {
+	deliverer *message.Deliverer
+	health    []batch.HealthCheck
+}
+
+// newMessagePlatform connects the services that messages touch. Their tokens are Maskinporten's own: the migration API takes no
 // exchanged ones (correspondence reference 3.1). Dialogporten takes both.
-func newMessageDeliverer(
+func newMessagePlatform(
 	settings config.Config, o platformOptions, pool *pgxpool.Pool, now func() time.Time,
-) (*message.Deliverer, error) {
+) (messagePlatform, error) {
 	token, err := directTokens(settings)
 	if err != nil {
-		return nil, err
+		return messagePlatform{}, err
 	}
-	client := func(service, url string, timeout time.Duration) transport.Config {
-		return transport.Config{
-			Service: service, BaseURL: url, Token: token, Instruments: o.instruments, Concurrency: o.concurrency,
-			Rehearsal: o.rehearsal, Observe: o.observe, AttemptTimeout: timeout,
+	var p messagePlatform
+	// The calls of a service and its files fail together.
+	clients := func(service, url, subscriptionKey string) (calls, files *http.Client) {
+		health := transport.NewHealth(service)
+		p.health = append(p.health, health)
+		config := transport.Config{
+			Service: service, BaseURL: url, SubscriptionKey: subscriptionKey, Token: token, Instruments: o.instruments,
+			Concurrency: o.concurrency, Health: health, Rehearsal: o.rehearsal, Observe: o.observe,
 		}
+		calls = transport.NewClient(config)
+		config.AttemptTimeout = uploadTimeout
+		return calls, transport.NewClient(config)
 	}
-	gateway := func(timeout time.Duration) transport.Config {
-		config := client("correspondence", settings.CorrespondenceURL, timeout)
-		config.SubscriptionKey = settings.SubscriptionKey.Reveal()
-		return config
+	source, contents := clients("altinn2", settings.Altinn2URL, "")
+	gateway, uploads := clients("correspondence", settings.CorrespondenceURL, settings.SubscriptionKey.Reveal())
+	dialogs, _ := clients("dialogporten", settings.DialogportenURL, "")
+	p.deliverer = &message.Deliverer{
+		Source:         altinn2.New(settings.Altinn2URL, source, contents),
+		Correspondence: correspondence.New(settings.CorrespondenceURL, gateway, uploads),
+		Dialogs:        dialogporten.New(settings.DialogportenURL, dialogs),
+		Pool:           pool, Now: now, Rehearse: o.rehearsal != nil,
 	}
-	return &message.Deliverer{
-		Source: altinn2.New(settings.Altinn2URL, transport.NewClient(client("altinn2", settings.Altinn2URL, 0)),
-			transport.NewClient(client("altinn2", settings.Altinn2URL, uploadTimeout))),
-		Correspondence: correspondence.New(settings.CorrespondenceURL, transport.NewClient(gateway(0)),
-			transport.NewClient(gateway(uploadTimeout))),
-		Dialogs: dialogporten.New(settings.DialogportenURL, transport.NewClient(client("dialogporten", settings.DialogportenURL, 0))),
-		Pool:    pool, Now: now, Rehearse: o.rehearsal != nil,
-	}, nil
+	return p, nil
 }
 
 // directTokens gives the source of Maskinporten's own tokens; nil where none is configured.

@@ -57,6 +57,7 @@ func readCommands() map[string][]string {
 		"coverage":                {"coverage"},
 		"migrate-status":          {"migrate", "status"},
 		"migrate-up":              {"migrate", "up"},
+		"quarantine-list":         {"quarantine", "list"},
 		"status":                  {"status"},
 		"stream-list":             {"stream", "list"},
 		"stream-pause-dry-run":    {"stream", "pause", "a3-app-instances/history", "--dry-run"},

@@ -156,6 +156,8 @@ items right.
   dialogsync backfill create --source a3-app-instances \
       --from 2025-12-31 --to 2025-01-01 --reason "2025"      walk 2025, newest day first
   dialogsync backfill watch                                  see the watermark move
+  dialogsync item explain KEY                                why one letter is missing, and what to do
+  dialogsync quarantine list                                 what needs a person
   dialogsync stream pause a3-app-instances/live --reason R   stop a stream on all workers; resume lets it go on
   dialogsync status                                          what is true now
 
@@ -171,8 +173,8 @@ Exit codes: 0 ok, 1 error, 2 wrong usage or settings, 3 partly failed, 4 not fou
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(
 		[]string{formatTable, formatWide, formatJSON, formatYAML}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	root.PersistentPreRunE = func(*cobra.Command, []string) error { return checkFormat(c.output) }
-	root.AddCommand(c.migrateCommand(), c.workerCommand(), c.backfillCommand(), c.streamCommand(), c.itemCommand(), c.statusCommand(),
-		c.coverageCommand(), c.subscriptionCommand(), c.versionCommand())
+	root.AddCommand(c.migrateCommand(), c.workerCommand(), c.backfillCommand(), c.streamCommand(), c.itemCommand(), c.quarantineCommand(),
+		c.statusCommand(), c.coverageCommand(), c.subscriptionCommand(), c.versionCommand())
 	return root
 }
 

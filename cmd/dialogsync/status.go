@@ -105,14 +105,16 @@ func shareWord(share *float64) string {
 // coverageRow is one organisation's closed range.
 type coverageRow struct {
 	Source string    `json:"source"`
+	Stream string    `json:"stream"`
 	Org    string    `json:"org"`
 	From   time.Time `json:"from"`
 	To     time.Time `json:"to"`
 }
 
-// coverageReport is the closed ranges of a source and the promise that follows from them.
+// coverageReport is the closed ranges of a history stream and the promise that follows from them.
 type coverageReport struct {
 	Source    string               `json:"source"`
+	Stream    string               `json:"stream"`
 	Watermark *time.Time           `json:"watermark,omitempty"`
 	Newest    *time.Time           `json:"newest,omitempty"`
 	Closed    []coverageRow        `json:"closed"`
@@ -126,15 +128,12 @@ func (c *cli) coverageCommand() *cobra.Command {
 		Use:   "coverage",
 		Short: "Show which ranges of history are closed, with their counts, and the holes between them",
 		Long: `Shows the closed ranges of each organisation, the holes between them up to the newest instant ordered, and the accounts of
-closed windows by month. A range is closed when every item that Storage listed in it is accounted for.`,
+closed windows by month. A range is closed when every item that the source listed in it is accounted for. Messages have two histories, transfer and publish,
+and no organisations.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			sources := history.Sources()
-			if source != "" {
-				sources = []ledger.Source{ledger.Source(source)}
-				if !sources[0].Valid() {
-					return usageError{fmt.Sprintf("unknown source %q", source)}
-				}
+			if source != "" && !ledger.Source(source).Valid() {
+				return usageError{fmt.Sprintf("unknown source %q", source)}
 			}
 			_, pool, err := c.connected(cmd.Context(), config.NeedDatabase)
 			if err != nil {
@@ -142,7 +141,10 @@ closed windows by month. A range is closed when every item that Storage listed i
 			}
 			defer pool.Close()
 			var reports []coverageReport
-			for _, s := range sources {
+			for _, s := range history.Streams() {
+				if source != "" && s.Source != ledger.Source(source) {
+					continue
+				}
 				coverage, err := history.ReadCoverage(cmd.Context(), pool, s)
 				if err != nil {
 					return err
@@ -162,8 +164,8 @@ closed windows by month. A range is closed when every item that Storage listed i
 }
 
 func coverageOf(coverage history.Coverage, accounts []history.MonthOfOrg) coverageReport {
-	source := string(coverage.Source)
-	report := coverageReport{Source: source, Closed: []coverageRow{}, Holes: []coverageRow{}, Accounts: accounts}
+	source, direction := string(coverage.Stream.Source), coverage.Stream.Direction
+	report := coverageReport{Source: source, Stream: direction, Closed: []coverageRow{}, Holes: []coverageRow{}, Accounts: accounts}
 	if t, ok := coverage.Watermark(); ok {
 		report.Watermark = &t
 	}
@@ -172,10 +174,10 @@ func coverageOf(coverage history.Coverage, accounts []history.MonthOfOrg) covera
 	}
 	for _, org := range coverage.Orgs {
 		for _, r := range coverage.Closed[org] {
-			report.Closed = append(report.Closed, coverageRow{source, org, r.From, r.To})
+			report.Closed = append(report.Closed, coverageRow{source, direction, org, r.From, r.To})
 		}
 		for _, r := range coverage.Holes(org) {
-			report.Holes = append(report.Holes, coverageRow{source, org, r.From, r.To})
+			report.Holes = append(report.Holes, coverageRow{source, direction, org, r.From, r.To})
 		}
 	}
 	return report
@@ -188,7 +190,7 @@ func printCoverage(w io.Writer, reports []coverageReport) {
 		if r.Watermark != nil {
 			promise = fmt.Sprintf("back to %s, from %s", history.DayText(*r.Watermark), history.LastDayText(*r.Newest))
 		}
-		line(w, r.Source+": "+promise)
+		line(w, r.Source+" "+r.Stream+": "+promise)
 		line(w, "  ORG", "CLOSED FROM", "TO", "")
 		for _, c := range r.Closed {
 			line(w, "  "+c.Org, history.DayText(c.From), history.DayText(c.To), "closed")

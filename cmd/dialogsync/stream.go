@@ -23,7 +23,8 @@ func (c *cli) streamCommand() *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "stream",
 		Short: "Pause, resume and throttle live and history of a source",
-		Long: `A stream is a source in one direction: a3-app-instances/live, a2-archived-forms/history. What is said of a stream reaches all
+		Long: `A stream is a source in one direction: a3-app-instances/live, a2-archived-forms/history. History of messages has
+two: a2-correspondence/transfer and a2-correspondence/publish. What is said of a stream reaches all
 workers within two seconds, survives restarts, and is kept with who said it and why.
 
 Pausing live loses nothing: events are still accepted and wait, and polls catch up from where they were. Pausing history stops
@@ -147,7 +148,7 @@ type streamFlags struct {
 func (f *streamFlags) add(cmd *cobra.Command) {
 	f.addFlags(cmd)
 	cmd.Flags().StringVar(&f.source, "source", "", "source of the stream, with --stream instead of the argument")
-	cmd.Flags().StringVar(&f.direction, "stream", "", "live or history, with --source instead of the argument")
+	cmd.Flags().StringVar(&f.direction, "stream", "", "live or history, of messages transfer or publish, with --source instead of the argument")
 	var names, sources []string
 	for _, s := range stream.Streams() {
 		names = append(names, s.String())
@@ -162,7 +163,7 @@ func (f *streamFlags) add(cmd *cobra.Command) {
 	}
 	_ = cmd.RegisterFlagCompletionFunc("source", cobra.FixedCompletions(slices.Compact(sources), cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("stream",
-		cobra.FixedCompletions([]string{stream.Live, stream.History}, cobra.ShellCompDirectiveNoFileComp)) // the flags exist
+		cobra.FixedCompletions(stream.Directions(), cobra.ShellCompDirectiveNoFileComp)) // the flags exist
 }
 
 // named reads which stream is meant.

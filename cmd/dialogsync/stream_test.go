@@ -138,7 +138,7 @@ func TestNamesOfStreamsAreCompleted(t *testing.T) {
 		"stream pause ":                        {"a2-correspondence/live", "a3-app-instances/history"},
 		"stream throttle ":                     {"a2-archived-forms/history"},
 		"stream resume --source ":              {"a2-correspondence", "a3-app-instances"},
-		"stream resume --stream ":              {"live", "history"},
+		"stream resume --stream ":              {"live", "history", "transfer", "publish"},
 		"stream throttle --rate ":              {"none"},
 		"stream pause a3-app-instances/live  ": nil,
 	} {
@@ -188,14 +188,14 @@ func TestWatchSaysWhatHoldsHistoryBack(t *testing.T) {
 func TestStreamTables(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	r.ok(t, "stream", "pause", "a2-correspondence/history", "--reason", "not\tyet\nbuilt", "--yes")
+	r.ok(t, "stream", "pause", "a2-correspondence/transfer", "--reason", "not\tyet\nbuilt", "--yes")
 	r.ok(t, "stream", "throttle", "a3-app-instances/history", "--rate", "50", "--reason", "gently", "--yes")
 	r.exec(t, `update stream set watermark = '2025-03-03 12:00:00+00', watermark_at = clock_timestamp()
 		where source = 'a2-archived-forms' and stream = 'live'`)
 	table := lines(r.ok(t, "stream", "list"))
 	require.Len(t, table, 1+6)
 	assert.Equal(t, []string{"STREAM", "STATE", "SINCE", "BY", "RATE", "LIVE", "TO", "LAG", "THROTTLED", "REASON"}, strings.Fields(table[0]))
-	assert.Regexp(t, `^a2-correspondence/history +paused +20\S+Z +kari +- +- +- +- +not yet built$`, table[2])
+	assert.Regexp(t, `^a2-correspondence/transfer +paused +20\S+Z +kari +- +- +- +- +not yet built$`, table[2])
 	assert.Regexp(t, `^a2-archived-forms/live +off +- +- +- +2025-03-03T12:00:00Z +\d+ d +- +no worker is running$`, table[3])
 	assert.Regexp(t, `^a3-app-instances/history +off +- +- +50/s +- +- +- +-$`, table[6])
 	wide := r.ok(t, "stream", "list", "-o", "wide")

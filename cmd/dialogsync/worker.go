@@ -14,6 +14,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/altinn/dialogsync/internal/config"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/history"
 	"github.com/altinn/dialogsync/internal/httpserver"
 	"github.com/altinn/dialogsync/internal/jobs"
@@ -62,7 +64,7 @@ to stderr.`,
 	flags.IntVar(&f.concurrency, "concurrency", 32, "items that one window delivers at once")
 	flags.IntVar(&f.pageSize, "page-size", 500, "instances asked of Storage at a time, by history and polls")
 	flags.DurationVar(&f.sliceTime, "slice-time", 2*time.Minute, "how long a job works before it gives its slot back")
-	flags.DurationVar(&f.lease, "lease", 30*time.Second, "how long a window or a poll stays held when its worker is not heard of")
+	flags.DurationVar(&f.lease, "lease", 30*time.Second, "how long a window, a poll or a message stays held when its worker is not heard of")
 	flags.DurationVar(&f.rest, "rest", 15*time.Second, "how long to wait before trying a failing system again")
 	flags.StringVar(&f.name, "name", workerName(), "name of this process in the database and in logs")
 	f.live.addFlags(flags)
@@ -86,7 +88,10 @@ type worker struct {
 	metrics  *telemetry.Metrics
 	client   *river.Client[pgx.Tx]
 	live     *liveParts
-	server   *httpserver.Server
+	// messages brings over messages of Altinn 2, by services whose health is messageHealth; nil where none are configured.
+	messages      *message.Deliverer
+	messageHealth []batch.HealthCheck
+	server        *httpserver.Server
 	// stopping is closed when work under way is to end.
 	stopping chan struct{}
 }
@@ -95,7 +100,7 @@ func (c *cli) runWorker(ctx context.Context, f workerFlags) error {
 	if err := f.live.check(); err != nil {
 		return err
 	}
-	settings, err := c.settings(config.NeedDelivery)
+	settings, err := c.workerSettings()
 	if err != nil {
 		return err
 	}
@@ -126,6 +131,15 @@ func (c *cli) runWorker(ctx context.Context, f workerFlags) error {
 	return w.run(ctx, settings)
 }
 
+// workerSettings wants what messages need only where their source is configured.
+func (c *cli) workerSettings() (config.Config, error) {
+	settings, err := c.settings(config.NeedDelivery)
+	if err == nil && settings.Altinn2URL != "" {
+		settings, err = c.settings(config.NeedDelivery | config.NeedMessages)
+	}
+	return settings, err
+}
+
 // assemble makes the parts, and starts none.
 func (w *worker) assemble(settings config.Config, f workerFlags) error {
 	var err error
@@ -142,9 +156,18 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 	}
 	slots := f.concurrency*f.slots + f.live.slots
 	destination := throttle.NewDestination("dialogporten")
-	p, err := newPlatform(settings, platformOptions{instruments: instruments, concurrency: slots, observe: destination.Observe})
+	options := platformOptions{instruments: instruments, concurrency: slots, observe: destination.Observe}
+	p, err := newPlatform(settings, options)
 	if err != nil {
 		return err
+	}
+	if settings.Altinn2URL != "" {
+		messages, err := newMessagePlatform(settings, options, w.pool, time.Now)
+		if err != nil {
+			return err
+		}
+		w.messages, w.messageHealth = messages.deliverer, messages.health
+		w.messages.Concurrency, w.messages.Lease = f.concurrency, f.lease
 	}
 	deliverer := newDeliverer(settings, p, w.pool, time.Now)
 	if w.live, err = w.assembleLive(settings, f, p, deliverer, destination, meter); err != nil {
@@ -152,6 +175,7 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 	}
 	walker := &history.Walker{
 		Pool: w.pool, Storage: p.storage, Delivery: deliverer, Health: p.health, Log: w.log, Stopping: w.stopping,
+		Messages: w.messages, MessageHealth: w.messageHealth,
 		Admit: w.live.streams.AdmitHistory(w.live.part),
 		Config: history.WalkerConfig{
 			Worker: f.name, PageSize: f.pageSize, Concurrency: f.concurrency, SliceTime: f.sliceTime, Lease: f.lease, Rest: f.rest,
@@ -168,6 +192,7 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
+	w.live.streams.RunsJobsAs(w.client.ID())
 	return w.assembleIntakes(settings, p, meter)
 }
 
@@ -179,7 +204,7 @@ func (w *worker) run(ctx context.Context, settings config.Config) error {
 		return fmt.Errorf("worker: %w", err)
 	}
 	w.server, err = httpserver.Listen(ctx, httpserver.Config{
-		Addr: settings.HTTPAddr, Ready: w.ready, Metrics: w.metrics.Handler(), Intake: w.live.intake,
+		Addr: settings.HTTPAddr, Ready: w.ready, Notes: w.live.notes, Metrics: w.metrics.Handler(), Intake: w.live.intake,
 	})
 	if err != nil {
 		return err

@@ -33,7 +33,8 @@ type liveFlags struct {
 
 func (f *liveFlags) addFlags(flags *pflag.FlagSet) {
 	const usualSlots = 32
-	flags.IntVar(&f.slots, "event-slots", usualSlots, "events that this process delivers at once")
+	flags.IntVar(&f.slots, "event-slots", usualSlots,
+		"events of app instances that this process delivers at once; a quarter as many of archived forms come on top")
 	flags.Float64Var(&f.reserved, "live-share", throttle.DefaultReserved,
 		"share of all deliveries under way in this process that history never takes, from 0 to below 1")
 	flags.DurationVar(&f.poll.CatchUpEvery, "catch-up-every", live.DefaultCatchUpEvery,
@@ -43,6 +44,8 @@ func (f *liveFlags) addFlags(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.poll.BatchOverlap, "batch-overlap", live.DefaultBatchOverlap, "how far back each batch of archived forms looks again")
 	flags.DurationVar(&f.poll.DaysSpan, "hourly-sweep", live.DefaultDaysSpan, "how far back the hourly sweep of archived forms goes")
 	flags.DurationVar(&f.poll.MonthsSpan, "nightly-sweep", live.DefaultMonthsSpan, "how far back the nightly sweep of archived forms goes")
+	flags.DurationVar(&f.poll.ChangesOverlap, "message-overlap", live.DefaultChangesOverlap,
+		"how far back the changes of messages are looked at where there is no cursor: when live begins, or the export refuses it")
 }
 
 func (f *liveFlags) check() error {
@@ -55,6 +58,7 @@ func (f *liveFlags) check() error {
 	for name, d := range map[string]time.Duration{
 		"catch-up-every": f.poll.CatchUpEvery, "catch-up-overlap": f.poll.CatchUpOverlap, "catch-up-grace": f.poll.Grace,
 		"batch-overlap": f.poll.BatchOverlap, "hourly-sweep": f.poll.DaysSpan, "nightly-sweep": f.poll.MonthsSpan,
+		"message-overlap": f.poll.ChangesOverlap,
 	} {
 		if d <= 0 {
 			return usageError{"--" + name + " must be more than 0, such as 10s"}
@@ -88,7 +92,7 @@ func (w *worker) assembleLive(
 	l := &liveParts{}
 	l.streams = stream.NewGate(stream.GateConfig{
 		Pool: w.gatePool, Worker: f.name, Log: w.log,
-		Throttled: func() (string, float64) { return l.part.Throttled() },
+		Throttled: func() (string, float64) { return l.part.Throttled() }, Bus: l.busState,
 	})
 	l.part = throttle.NewGate(throttle.Config{
 		Policy:      throttle.Policy{Slots: f.concurrency*f.slots + f.live.slots, Reserved: f.live.reserved},
@@ -104,6 +108,11 @@ func (w *worker) assembleLive(
 	if err := live.RegisterBacklog(meter, w.pool); err != nil {
 		return nil, fmt.Errorf("make metrics of the inbox: %w", err)
 	}
+	if w.messages != nil {
+		if err := live.RegisterMessageBacklog(meter, w.pool); err != nil {
+			return nil, fmt.Errorf("make metrics of messages: %w", err)
+		}
+	}
 	polled, err := live.NewPollMetrics(meter)
 	if err != nil {
 		return nil, fmt.Errorf("make metrics of polls: %w", err)
@@ -115,9 +124,10 @@ func (w *worker) assembleLive(
 	poll := f.live.poll
 	poll.Worker, poll.PageSize, poll.Lease, poll.Rest = f.name, f.pageSize, f.lease, f.rest
 	poll.Intakes = settings.ServiceBus != nil || settings.EventsSecret.Reveal() != ""
+	poll.Messages = w.messages != nil
 	l.poller = &live.Poller{
 		Pool: w.pool, Storage: p.storage, Delivery: deliverer, Health: p.health, Gate: l.streams, Log: w.log, Config: poll,
-		Metrics: polled, Stopping: w.stopping,
+		Metrics: polled, Stopping: w.stopping, Messages: w.messages, MessageHealth: w.messageHealth,
 	}
 	return l, nil
 }
@@ -158,6 +168,7 @@ func (l *liveParts) start(ctx context.Context) (stop func()) {
 	running.Go(func() { l.streams.Run(watching) })
 	running.Go(func() { l.part.Run(watching) })
 	running.Go(func() { l.poller.Follow(watching) })
+	running.Go(func() { l.keeper.Run(watching) })
 	var receiving context.Context
 	receiving, l.endBus = context.WithCancel(ctx)
 	if l.bus != nil {
@@ -167,6 +178,23 @@ func (l *liveParts) start(ctx context.Context) (stop func()) {
 		cancel()
 		running.Wait()
 	}
+}
+
+// busState tells how the intake from the bus is.
+func (l *liveParts) busState() stream.Bus {
+	if l.bus == nil {
+		return stream.Bus{}
+	}
+	return l.bus.Bus()
+}
+
+// notes are what is wrong while the worker works: without the bus, polls find what changed.
+func (l *liveParts) notes() []string {
+	bus := l.busState()
+	if bus.Trouble == "" {
+		return nil
+	}
+	return []string{"nothing comes in from the bus since " + bus.Since.Format(time.RFC3339) + ": " + bus.Trouble}
 }
 
 // closeBus ends the intake from the bus: what it has received and not accepted goes back.

@@ -44,7 +44,7 @@ type AddWindowsParams struct {
 }
 
 const backfill = `-- name: Backfill :one
-select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at from backfill where id = $1
+select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at, stream, redo, older_than_mapping from backfill where id = $1
 `
 
 func (q *Queries) Backfill(ctx context.Context, id int64) (Backfill, error) {
@@ -67,6 +67,9 @@ func (q *Queries) Backfill(ctx context.Context, id int64) (Backfill, error) {
 		&i.Operator,
 		&i.CreatedAt,
 		&i.FinishedAt,
+		&i.Stream,
+		&i.Redo,
+		&i.OlderThanMapping,
 	)
 	return i, err
 }
@@ -156,7 +159,7 @@ func (q *Queries) BackfillAccounts(ctx context.Context, id *int64) ([]BackfillAc
 }
 
 const backfills = `-- name: Backfills :many
-select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at from backfill order by id
+select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at, stream, redo, older_than_mapping from backfill order by id
 `
 
 func (q *Queries) Backfills(ctx context.Context) ([]Backfill, error) {
@@ -185,6 +188,9 @@ func (q *Queries) Backfills(ctx context.Context) ([]Backfill, error) {
 			&i.Operator,
 			&i.CreatedAt,
 			&i.FinishedAt,
+			&i.Stream,
+			&i.Redo,
+			&i.OlderThanMapping,
 		); err != nil {
 			return nil, err
 		}
@@ -197,7 +203,7 @@ func (q *Queries) Backfills(ctx context.Context) ([]Backfill, error) {
 }
 
 const backfillsOfEveryOrg = `-- name: BackfillsOfEveryOrg :many
-select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at from backfill where all_orgs and state in ('running', 'paused', 'complete', 'failed') order by id for update
+select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at, stream, redo, older_than_mapping from backfill where all_orgs and stream = 'history' and state in ('running', 'paused', 'complete', 'failed') order by id for update
 `
 
 func (q *Queries) BackfillsOfEveryOrg(ctx context.Context) ([]Backfill, error) {
@@ -226,6 +232,9 @@ func (q *Queries) BackfillsOfEveryOrg(ctx context.Context) ([]Backfill, error) {
 			&i.Operator,
 			&i.CreatedAt,
 			&i.FinishedAt,
+			&i.Stream,
+			&i.Redo,
+			&i.OlderThanMapping,
 		); err != nil {
 			return nil, err
 		}
@@ -247,27 +256,33 @@ func (q *Queries) ClearWaiting(ctx context.Context, id int64) error {
 }
 
 const createBackfill = `-- name: CreateBackfill :one
-insert into backfill (source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, reason, operator)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-returning id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at
+insert into backfill (source, stream, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, reason, operator,
+    redo, older_than_mapping)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
+    $12, $13)
+returning id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at, stream, redo, older_than_mapping
 `
 
 type CreateBackfillParams struct {
-	Source          Source
-	Oldest          time.Time
-	Newest          time.Time
-	Orgs            []string
-	AllOrgs         bool
-	RatePerS        *float64
-	Parallel        int32
-	MaxFailureShare float64
-	Reason          string
-	Operator        string
+	Source           Source
+	Stream           string
+	Oldest           time.Time
+	Newest           time.Time
+	Orgs             []string
+	AllOrgs          bool
+	RatePerS         *float64
+	Parallel         int32
+	MaxFailureShare  float64
+	Reason           string
+	Operator         string
+	Redo             bool
+	OlderThanMapping *int16
 }
 
 func (q *Queries) CreateBackfill(ctx context.Context, arg CreateBackfillParams) (Backfill, error) {
 	row := q.db.QueryRow(ctx, createBackfill,
 		arg.Source,
+		arg.Stream,
 		arg.Oldest,
 		arg.Newest,
 		arg.Orgs,
@@ -277,6 +292,8 @@ func (q *Queries) CreateBackfill(ctx context.Context, arg CreateBackfillParams) 
 		arg.MaxFailureShare,
 		arg.Reason,
 		arg.Operator,
+		arg.Redo,
+		arg.OlderThanMapping,
 	)
 	var i Backfill
 	err := row.Scan(
@@ -296,6 +313,9 @@ func (q *Queries) CreateBackfill(ctx context.Context, arg CreateBackfillParams) 
 		&i.Operator,
 		&i.CreatedAt,
 		&i.FinishedAt,
+		&i.Stream,
+		&i.Redo,
+		&i.OlderThanMapping,
 	)
 	return i, err
 }
@@ -325,7 +345,7 @@ func (q *Queries) KnownOrgs(ctx context.Context) ([]string, error) {
 }
 
 const lockBackfill = `-- name: LockBackfill :one
-select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at from backfill where id = $1 for update
+select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at, stream, redo, older_than_mapping from backfill where id = $1 for update
 `
 
 func (q *Queries) LockBackfill(ctx context.Context, id int64) (Backfill, error) {
@@ -348,6 +368,9 @@ func (q *Queries) LockBackfill(ctx context.Context, id int64) (Backfill, error) 
 		&i.Operator,
 		&i.CreatedAt,
 		&i.FinishedAt,
+		&i.Stream,
+		&i.Redo,
+		&i.OlderThanMapping,
 	)
 	return i, err
 }
@@ -376,13 +399,14 @@ func (q *Queries) LockKeeper(ctx context.Context) (bool, error) {
 
 const overlappingBackfills = `-- name: OverlappingBackfills :many
 select id, source, oldest, newest, orgs, all_orgs, state from backfill
-where source = $1 and state in ('running', 'paused', 'failed') and oldest < $2 and newest > $3
-  and (all_orgs or $4::boolean or orgs && $5::text[])
+where source = $1 and stream = $2 and state in ('running', 'paused', 'failed') and oldest < $3 and newest > $4
+  and (all_orgs or $5::boolean or orgs && $6::text[])
 order by id
 `
 
 type OverlappingBackfillsParams struct {
 	Source  Source
+	Stream  string
 	Newest  time.Time
 	Oldest  time.Time
 	AllOrgs bool
@@ -402,6 +426,7 @@ type OverlappingBackfillsRow struct {
 func (q *Queries) OverlappingBackfills(ctx context.Context, arg OverlappingBackfillsParams) ([]OverlappingBackfillsRow, error) {
 	rows, err := q.db.Query(ctx, overlappingBackfills,
 		arg.Source,
+		arg.Stream,
 		arg.Newest,
 		arg.Oldest,
 		arg.AllOrgs,
@@ -457,7 +482,7 @@ func (q *Queries) RecordOperatorAction(ctx context.Context, arg RecordOperatorAc
 }
 
 const retryFailedWindows = `-- name: RetryFailedWindows :execrows
-update backfill_window set state = 'pending', attempts = 0, failure = null, retry_at = 'epoch'
+update backfill_window set state = 'pending', attempts = 0, rewalks = 0, failure = null, retry_at = 'epoch'
 where backfill_id = $1 and state = 'failed'
 `
 
@@ -470,7 +495,7 @@ func (q *Queries) RetryFailedWindows(ctx context.Context, backfillID int64) (int
 }
 
 const runningBackfills = `-- name: RunningBackfills :many
-select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at from backfill where state = 'running' order by id
+select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at, stream, redo, older_than_mapping from backfill where state = 'running' order by id
 `
 
 func (q *Queries) RunningBackfills(ctx context.Context) ([]Backfill, error) {
@@ -499,6 +524,9 @@ func (q *Queries) RunningBackfills(ctx context.Context) ([]Backfill, error) {
 			&i.Operator,
 			&i.CreatedAt,
 			&i.FinishedAt,
+			&i.Stream,
+			&i.Redo,
+			&i.OlderThanMapping,
 		); err != nil {
 			return nil, err
 		}

@@ -43,8 +43,13 @@ func (q *Queries) AddWatermark(ctx context.Context, arg AddWatermarkParams) (Wat
 const coverage = `-- name: Coverage :many
 select c.org, lower(r)::timestamptz as from_time, upper(r)::timestamptz as to_time
 from coverage c, unnest(c.closed) as r
-where c.source = $1 order by c.org, lower(r) desc
+where c.source = $1 and c.stream = $2 order by c.org, lower(r) desc
 `
+
+type CoverageParams struct {
+	Source Source
+	Stream string
+}
 
 type CoverageRow struct {
 	Org      string
@@ -53,8 +58,8 @@ type CoverageRow struct {
 }
 
 // One row an interval that is closed, newest first.
-func (q *Queries) Coverage(ctx context.Context, source Source) ([]CoverageRow, error) {
-	rows, err := q.db.Query(ctx, coverage, source)
+func (q *Queries) Coverage(ctx context.Context, arg CoverageParams) ([]CoverageRow, error) {
+	rows, err := q.db.Query(ctx, coverage, arg.Source, arg.Stream)
 	if err != nil {
 		return nil, err
 	}
@@ -79,9 +84,14 @@ select org, (date_trunc('month', from_time at time zone 'UTC') at time zone 'UTC
     sum(deleted)::bigint as deleted, sum(purged)::bigint as purged, sum(restored)::bigint as restored,
     sum(skipped)::bigint as skipped, sum(quarantined)::bigint as quarantined
 from backfill_window w join backfill b on b.id = w.backfill_id
-where b.source = $1 and w.state = 'closed'
+where b.source = $1 and b.stream = $2 and w.state = 'closed'
 group by 1, 2 order by 2 desc, 1
 `
+
+type IntervalAccountsParams struct {
+	Source Source
+	Stream string
+}
 
 type IntervalAccountsRow struct {
 	Org         string
@@ -98,8 +108,8 @@ type IntervalAccountsRow struct {
 }
 
 // Accounts by month and organisation of windows that are closed.
-func (q *Queries) IntervalAccounts(ctx context.Context, source Source) ([]IntervalAccountsRow, error) {
-	rows, err := q.db.Query(ctx, intervalAccounts, source)
+func (q *Queries) IntervalAccounts(ctx context.Context, arg IntervalAccountsParams) ([]IntervalAccountsRow, error) {
+	rows, err := q.db.Query(ctx, intervalAccounts, arg.Source, arg.Stream)
 	if err != nil {
 		return nil, err
 	}
@@ -154,12 +164,18 @@ func (q *Queries) LatestWatermark(ctx context.Context, arg LatestWatermarkParams
 }
 
 const newestOrdered = `-- name: NewestOrdered :one
-select coalesce(max(newest), '0001-01-01 00:00:00+00')::timestamptz as newest from backfill where source = $1 and all_orgs and state <> 'cancelled'
+select coalesce(max(newest), '0001-01-01 00:00:00+00')::timestamptz as newest from backfill
+where source = $1 and stream = $2 and all_orgs and state <> 'cancelled'
 `
 
+type NewestOrderedParams struct {
+	Source Source
+	Stream string
+}
+
 // The newest instant that any backfill of every organisation was ordered from: where the promise of a history begins.
-func (q *Queries) NewestOrdered(ctx context.Context, source Source) (time.Time, error) {
-	row := q.db.QueryRow(ctx, newestOrdered, source)
+func (q *Queries) NewestOrdered(ctx context.Context, arg NewestOrderedParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, newestOrdered, arg.Source, arg.Stream)
 	var newest time.Time
 	err := row.Scan(&newest)
 	return newest, err

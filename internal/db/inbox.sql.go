@@ -140,6 +140,7 @@ func (q *Queries) InboxBacklog(ctx context.Context) ([]InboxBacklogRow, error) {
 
 const inboxRow = `-- name: InboxRow :one
 select i.id, i.instance_guid, i.received_at, i.created, i.job_id, i.party_id, i.attempt, i.source, i.migration, i.intake, i.app_id,
+    i.alone_tries, coalesce(clock_timestamp() - i.alone_since, interval '0')::interval as alone_for,
     (select max(o.held) from inbox o where o.instance_guid = i.instance_guid)::smallint as held,
     (i.due_at - clock_timestamp())::interval as due_in
 from inbox i where i.id = $1
@@ -157,6 +158,8 @@ type InboxRowRow struct {
 	Migration    bool
 	Intake       string
 	AppID        string
+	AloneTries   int16
+	AloneFor     time.Duration
 	Held         int16
 	DueIn        time.Duration
 }
@@ -177,6 +180,8 @@ func (q *Queries) InboxRow(ctx context.Context, id int64) (InboxRowRow, error) {
 		&i.Migration,
 		&i.Intake,
 		&i.AppID,
+		&i.AloneTries,
+		&i.AloneFor,
 		&i.Held,
 		&i.DueIn,
 	)
@@ -304,23 +309,71 @@ func (q *Queries) OldestInInbox(ctx context.Context) ([]OldestInInboxRow, error)
 	return items, nil
 }
 
+const orphansInInbox = `-- name: OrphansInInbox :many
+select i.id, i.source
+from river_job j join inbox i on i.id = (j.args ->> 'inbox_id')::bigint and i.job_id = j.id
+where j.state = 'running' and j.queue = any ($1::text[]) and cardinality(j.attempted_by) > 0
+    and not exists (select 1 from worker w where w.heard_at > clock_timestamp() - $2::interval
+        and (w.client is null or w.client = j.attempted_by[cardinality(j.attempted_by)]))
+order by i.id for update of i skip locked
+`
+
+type OrphansInInboxParams struct {
+	Queues []string
+	Alive  time.Duration
+}
+
+type OrphansInInboxRow struct {
+	ID     int64
+	Source Source
+}
+
+// Rows whose jobs are at work in a process that lives no more, not parked by others meanwhile, for their jobs to be replaced. As
+// long as a process lives that does not tell its name, nobody can say which do.
+func (q *Queries) OrphansInInbox(ctx context.Context, arg OrphansInInboxParams) ([]OrphansInInboxRow, error) {
+	rows, err := q.db.Query(ctx, orphansInInbox, arg.Queues, arg.Alive)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []OrphansInInboxRow
+	for rows.Next() {
+		var i OrphansInInboxRow
+		if err := rows.Scan(&i.ID, &i.Source); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const parkInbox = `-- name: ParkInbox :exec
-update inbox set job_id = null, failure = $1, due_at = clock_timestamp() + $2::interval
-where id = $3 and job_id = $4
+update inbox set job_id = null, failure = $1, due_at = clock_timestamp() + $2::interval,
+    alone_since = case when $3::boolean is null then alone_since
+        when $3::boolean then coalesce(alone_since, clock_timestamp()) end,
+    alone_tries = case when $3::boolean is null then alone_tries
+        when $3::boolean then least(alone_tries + 1, 30000) else 0 end
+where id = $4 and job_id = $5
 `
 
 type ParkInboxParams struct {
 	Failure *string
 	Pause   time.Duration
+	Alone   *bool
 	ID      int64
 	JobID   *int64
 }
 
-// Takes a row from the job that ends now; another's row stays its own. Nothing counts as an attempt.
+// Takes a row from the job that ends now; another's row stays its own. Nothing counts as an attempt. alone: whether it failed
+// where nothing else was there to compare it with; null: it was not tried.
 func (q *Queries) ParkInbox(ctx context.Context, arg ParkInboxParams) error {
 	_, err := q.db.Exec(ctx, parkInbox,
 		arg.Failure,
 		arg.Pause,
+		arg.Alone,
 		arg.ID,
 		arg.JobID,
 	)

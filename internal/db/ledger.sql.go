@@ -289,17 +289,21 @@ func (q *Queries) QuarantineList(ctx context.Context, arg QuarantineListParams) 
 }
 
 const quarantineSince = `-- name: QuarantineSince :one
-select count(*) from quarantine where source = $1 and (position >= $2 or position is null)
+select count(*) from quarantine q where q.source = $1 and (q.position >= $2 or q.position is null)
+  and not ($3::boolean and exists (
+      select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish'))
 `
 
 type QuarantineSinceParams struct {
-	Source Source
-	BackTo *time.Time
+	Source       Source
+	BackTo       *time.Time
+	TransferOnly bool
 }
 
-// Exceptions that stand beside a watermark; an item without a time on the axis always counts.
+// Exceptions that stand beside a watermark; an item without a time on the axis always counts. transfer_only: what a window of publish
+// put there is left out.
 func (q *Queries) QuarantineSince(ctx context.Context, arg QuarantineSinceParams) (int64, error) {
-	row := q.db.QueryRow(ctx, quarantineSince, arg.Source, arg.BackTo)
+	row := q.db.QueryRow(ctx, quarantineSince, arg.Source, arg.BackTo, arg.TransferOnly)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

@@ -61,6 +61,21 @@ func (q *Queries) KeepMessageAttachment(ctx context.Context, arg KeepMessageAtta
 	return err
 }
 
+const leaveMessageLeases = `-- name: LeaveMessageLeases :exec
+update message_lease set until = clock_timestamp() where altinn2_id = any($1::integer[]) and holder = $2
+`
+
+type LeaveMessageLeasesParams struct {
+	Altinn2Ids []int32
+	Holder     uuid.UUID
+}
+
+// Anybody may take them at once, and learns that somebody left in the middle.
+func (q *Queries) LeaveMessageLeases(ctx context.Context, arg LeaveMessageLeasesParams) error {
+	_, err := q.db.Exec(ctx, leaveMessageLeases, arg.Altinn2Ids, arg.Holder)
+	return err
+}
+
 const messageAttachments = `-- name: MessageAttachments :many
 select altinn2_attachment_id, attachment_id from message_attachment where altinn2_attachment_id = any($1::text[])
 `
@@ -132,6 +147,53 @@ func (q *Queries) MessageRows(ctx context.Context, altinn2Ids []int32) ([]Messag
 			&i.Reason,
 			&i.Sent,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const messagesToPublish = `-- name: MessagesToPublish :many
+select altinn2_id, created from message
+where stage = 'transferred' and reason is distinct from 'dialog_refused' and created >= $1::timestamptz
+  and (created, altinn2_id) < ($2::timestamptz, $3::integer)
+order by created desc, altinn2_id desc limit $4
+`
+
+type MessagesToPublishParams struct {
+	FromTime time.Time
+	Reached  time.Time
+	Below    int32
+	MaxRows  int32
+}
+
+type MessagesToPublishRow struct {
+	Altinn2ID int32
+	Created   time.Time
+}
+
+// A page of publish: what is transferred of a window below a place in it, newest first. What was refused is tried again only after a
+// change, or when a person asks.
+// Served by message_to_publish, a scan of each partition merged.
+func (q *Queries) MessagesToPublish(ctx context.Context, arg MessagesToPublishParams) ([]MessagesToPublishRow, error) {
+	rows, err := q.db.Query(ctx, messagesToPublish,
+		arg.FromTime,
+		arg.Reached,
+		arg.Below,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MessagesToPublishRow
+	for rows.Next() {
+		var i MessagesToPublishRow
+		if err := rows.Scan(&i.Altinn2ID, &i.Created); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -258,35 +320,46 @@ func (q *Queries) RenewMessageLeases(ctx context.Context, arg RenewMessageLeases
 }
 
 const takeMessageLeases = `-- name: TakeMessageLeases :many
-insert into message_lease as l (altinn2_id, holder, until)
-select i.altinn2_id, $1, clock_timestamp() + $2::interval
-from (select unnest($3::integer[]) as altinn2_id) as i
-order by i.altinn2_id
-on conflict (altinn2_id) do update set holder = excluded.holder, until = excluded.until
-where l.until <= clock_timestamp()
-returning altinn2_id
+with before as (
+    select altinn2_id, until from message_lease where altinn2_id = any($1::integer[])),
+taken as (
+    insert into message_lease as l (altinn2_id, holder, until)
+    select i.altinn2_id, $2, clock_timestamp() + $3::interval
+    from (select unnest($1::integer[]) as altinn2_id) as i
+    order by i.altinn2_id
+    on conflict (altinn2_id) do update set holder = excluded.holder, until = excluded.until
+    where l.until <= clock_timestamp()
+    returning altinn2_id)
+select t.altinn2_id, coalesce(b.until, '0001-01-01 00:00:00+00')::timestamptz as left_at
+from taken t left join before b using (altinn2_id)
 `
 
 type TakeMessageLeasesParams struct {
+	Altinn2Ids []int32
 	Holder     uuid.UUID
 	Lease      time.Duration
-	Altinn2Ids []int32
 }
 
-// Returns the messages that are the holder's now; the others are somebody else's.
-func (q *Queries) TakeMessageLeases(ctx context.Context, arg TakeMessageLeasesParams) ([]int32, error) {
-	rows, err := q.db.Query(ctx, takeMessageLeases, arg.Holder, arg.Lease, arg.Altinn2Ids)
+type TakeMessageLeasesRow struct {
+	Altinn2ID int32
+	LeftAt    time.Time
+}
+
+// Returns the messages that are the holder's now; the others are somebody else's. left_at: when the lease of somebody ran out who did
+// not give it back.
+func (q *Queries) TakeMessageLeases(ctx context.Context, arg TakeMessageLeasesParams) ([]TakeMessageLeasesRow, error) {
+	rows, err := q.db.Query(ctx, takeMessageLeases, arg.Altinn2Ids, arg.Holder, arg.Lease)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []int32
+	var items []TakeMessageLeasesRow
 	for rows.Next() {
-		var altinn2_id int32
-		if err := rows.Scan(&altinn2_id); err != nil {
+		var i TakeMessageLeasesRow
+		if err := rows.Scan(&i.Altinn2ID, &i.LeftAt); err != nil {
 			return nil, err
 		}
-		items = append(items, altinn2_id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

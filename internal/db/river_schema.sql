@@ -5,7 +5,8 @@ create table river_job (
     queue text not null,
     kind text not null,
     args jsonb not null,
-    attempted_at timestamptz
+    attempted_at timestamptz,
+    attempted_by text[]
 );
 
 create table river_migration (

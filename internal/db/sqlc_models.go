@@ -242,22 +242,25 @@ func (e Source) Valid() bool {
 }
 
 type Backfill struct {
-	ID              int64
-	Source          Source
-	Oldest          time.Time
-	Newest          time.Time
-	Orgs            []string
-	AllOrgs         bool
-	RatePerS        *float64
-	Parallel        int32
-	MaxFailureShare float64
-	State           string
-	WaitingReason   *string
-	WaitingSince    *time.Time
-	Reason          string
-	Operator        string
-	CreatedAt       time.Time
-	FinishedAt      *time.Time
+	ID               int64
+	Source           Source
+	Oldest           time.Time
+	Newest           time.Time
+	Orgs             []string
+	AllOrgs          bool
+	RatePerS         *float64
+	Parallel         int32
+	MaxFailureShare  float64
+	State            string
+	WaitingReason    *string
+	WaitingSince     *time.Time
+	Reason           string
+	Operator         string
+	CreatedAt        time.Time
+	FinishedAt       *time.Time
+	Stream           string
+	Redo             bool
+	OlderThanMapping *int16
 }
 
 type BackfillWindow struct {
@@ -293,12 +296,23 @@ type BackfillWindow struct {
 	StartedAt       *time.Time
 	RecordedAt      *time.Time
 	ClosedAt        *time.Time
+	SourceCount     *int64
+	Rewalks         int16
+}
+
+type Correction struct {
+	BackfillID int64
+	ItemKey    string
+	Outcome    Outcome
+	Reason     *string
+	RecordedAt time.Time
 }
 
 type Coverage struct {
 	Source Source
 	Org    string
 	Closed pgtype.Multirange[pgtype.Range[pgtype.Timestamptz]]
+	Stream string
 }
 
 type Inbox struct {
@@ -316,6 +330,8 @@ type Inbox struct {
 	Intake       string
 	AppID        string
 	Failure      *string
+	AloneSince   *time.Time
+	AloneTries   int16
 }
 
 // One row an item: when its source was last read, its version there, the outcome, the mapping version.
@@ -395,6 +411,17 @@ type MessageOther struct {
 	Sent             []byte
 }
 
+type MessageRetry struct {
+	Altinn2ID   int32
+	Attempt     int16
+	Quarantined bool
+	Created     time.Time
+	ChangedAt   time.Time
+	DueAt       time.Time
+	PutAt       time.Time
+	Failure     string
+}
+
 type OperatorAction struct {
 	ID       int64
 	At       time.Time
@@ -463,6 +490,7 @@ type PollOrg struct {
 	Skipped         int64
 	Quarantined     int64
 	SkippedByReason []byte
+	Cursor          *string
 }
 
 type Quarantine struct {
@@ -489,6 +517,7 @@ type RiverJob struct {
 	Kind        string
 	Args        []byte
 	AttemptedAt *time.Time
+	AttemptedBy []string
 }
 
 type RiverMigration struct {
@@ -513,6 +542,12 @@ type Stream struct {
 	WatermarkAt   *time.Time
 }
 
+type Transferred struct {
+	Source Source
+	Org    string
+	Ranges int32
+}
+
 type Watermark struct {
 	ID         int64
 	Source     Source
@@ -523,9 +558,13 @@ type Watermark struct {
 }
 
 type Worker struct {
-	Name           string
-	HeardAt        time.Time
-	Streams        []string
-	ThrottleReason *string
-	ThrottlePerS   *float64
+	Name            string
+	HeardAt         time.Time
+	Streams         []string
+	ThrottleReason  *string
+	ThrottlePerS    *float64
+	Client          *string
+	HearsEvents     bool
+	BusTrouble      *string
+	BusTroubleSince *time.Time
 }

@@ -10,6 +10,38 @@ import (
 	"time"
 )
 
+const busTroubles = `-- name: BusTroubles :many
+select name, bus_trouble::text as trouble, bus_trouble_since::timestamptz as since from worker
+where heard_at > clock_timestamp() - $1::interval and bus_trouble is not null order by bus_trouble_since, name
+`
+
+type BusTroublesRow struct {
+	Name    string
+	Trouble string
+	Since   time.Time
+}
+
+// Why living workers take nothing in from the bus, the longest first.
+func (q *Queries) BusTroubles(ctx context.Context, alive time.Duration) ([]BusTroublesRow, error) {
+	rows, err := q.db.Query(ctx, busTroubles, alive)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BusTroublesRow
+	for rows.Next() {
+		var i BusTroublesRow
+		if err := rows.Scan(&i.Name, &i.Trouble, &i.Since); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const clearStreamWaiting = `-- name: ClearStreamWaiting :exec
 update stream set waiting_reason = null, waiting_since = null
 where source = $1 and stream = $2 and waiting_reason is not null
@@ -44,17 +76,23 @@ func (q *Queries) DropWorker(ctx context.Context, name string) error {
 }
 
 const hearWorker = `-- name: HearWorker :exec
-insert into worker as w (name, streams, throttle_reason, throttle_per_s)
-values ($1, $2, $3, $4)
+insert into worker as w (name, streams, throttle_reason, throttle_per_s, client, hears_events, bus_trouble, bus_trouble_since)
+values ($1, $2, $3, $4, $5, $6,
+    $7, $8)
 on conflict (name) do update set heard_at = clock_timestamp(), streams = excluded.streams,
-    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s
+    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s, client = excluded.client,
+    hears_events = excluded.hears_events, bus_trouble = excluded.bus_trouble, bus_trouble_since = excluded.bus_trouble_since
 `
 
 type HearWorkerParams struct {
-	Name           string
-	Streams        []string
-	ThrottleReason *string
-	ThrottlePerS   *float64
+	Name            string
+	Streams         []string
+	ThrottleReason  *string
+	ThrottlePerS    *float64
+	Client          *string
+	HearsEvents     bool
+	BusTrouble      *string
+	BusTroubleSince *time.Time
 }
 
 func (q *Queries) HearWorker(ctx context.Context, arg HearWorkerParams) error {
@@ -63,20 +101,12 @@ func (q *Queries) HearWorker(ctx context.Context, arg HearWorkerParams) error {
 		arg.Streams,
 		arg.ThrottleReason,
 		arg.ThrottlePerS,
+		arg.Client,
+		arg.HearsEvents,
+		arg.BusTrouble,
+		arg.BusTroubleSince,
 	)
 	return err
-}
-
-const historyPaused = `-- name: HistoryPaused :one
-select exists (select 1 from stream where source = $1 and stream = 'history' and paused)::boolean as paused
-`
-
-// Asked before a slice claims anything.
-func (q *Queries) HistoryPaused(ctx context.Context, source Source) (bool, error) {
-	row := q.db.QueryRow(ctx, historyPaused, source)
-	var paused bool
-	err := row.Scan(&paused)
-	return paused, err
 }
 
 const liveExceptions = `-- name: LiveExceptions :one
@@ -264,6 +294,23 @@ func (q *Queries) SetStreamWaiting(ctx context.Context, arg SetStreamWaitingPara
 	return err
 }
 
+const streamPaused = `-- name: StreamPaused :one
+select exists (select 1 from stream where source = $1 and stream = $2 and paused)::boolean as paused
+`
+
+type StreamPausedParams struct {
+	Source Source
+	Stream string
+}
+
+// Asked before a slice claims anything.
+func (q *Queries) StreamPaused(ctx context.Context, arg StreamPausedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, streamPaused, arg.Source, arg.Stream)
+	var paused bool
+	err := row.Scan(&paused)
+	return paused, err
+}
+
 const streams = `-- name: Streams :many
 select s.source, s.stream, s.paused, s.reason, s.operator, s.changed_at, s.rate_per_s, s.rate_reason, s.rate_operator, s.rate_changed_at, s.waiting_reason, s.waiting_since, s.watermark, s.watermark_at, coalesce(w.workers, 0)::bigint as workers, coalesce(w.throttle_reason, '')::text as throttle_reason,
     coalesce(w.throttle_per_s, 0)::double precision as throttle_per_s
@@ -274,7 +321,7 @@ from stream s left join lateral (
         sum(o.throttle_per_s) as throttle_per_s
     from worker o
     where o.heard_at > clock_timestamp() - $1::interval and (s.source || '/' || s.stream) = any (o.streams)) w on true
-order by s.source, s.stream desc
+order by s.source, s.stream <> 'live', s.stream desc
 `
 
 type StreamsRow struct {
@@ -340,7 +387,8 @@ const streamsOfWorker = `-- name: StreamsOfWorker :many
 select s.source, s.stream, s.paused, s.reason, s.operator, s.changed_at, s.rate_per_s, s.waiting_reason, s.waiting_since,
     (select count(*) from worker o where o.heard_at > clock_timestamp() - $1::interval and o.name <> $2
         and (s.source || '/' || s.stream) = any (o.streams)) as others,
-    (select count(*) from worker o where o.heard_at > clock_timestamp() - $1::interval) as living
+    (select count(*) from worker o where o.heard_at > clock_timestamp() - $1::interval) as living,
+    (exists (select 1 from worker o where o.heard_at > clock_timestamp() - $1::interval and o.hears_events))::boolean as hears_events
 from stream s
 `
 
@@ -361,6 +409,7 @@ type StreamsOfWorkerRow struct {
 	WaitingSince  *time.Time
 	Others        int64
 	Living        int64
+	HearsEvents   bool
 }
 
 // What a worker must know of the streams every second: their states, how many others work on each, and how many live at all.
@@ -385,6 +434,7 @@ func (q *Queries) StreamsOfWorker(ctx context.Context, arg StreamsOfWorkerParams
 			&i.WaitingSince,
 			&i.Others,
 			&i.Living,
+			&i.HearsEvents,
 		); err != nil {
 			return nil, err
 		}

@@ -20,21 +20,31 @@ where w.id = (
     where c.backfill_id = $3 and c.state in ('pending', 'walking')
       and (c.state = 'pending' or c.lease_until < clock_timestamp())
       and c.retry_at <= clock_timestamp()
+      and (not $4::boolean or (
+          select t.ranges from transferred t where t.source = $5 and t.org = 'all') @> tstzrange(c.from_time, c.to_time))
     order by c.to_time desc, c.org limit 1
     for update skip locked)
-returning id, backfill_id, org, from_time, to_time, items, items_done, state, epoch, worker, lease_until, attempts, retry_at, failure, reached, reached_mode, tie_token, seen, created, updated, unchanged, deleted, purged, restored, skipped, quarantined, skipped_by_reason, pages, slices, started_at, recorded_at, closed_at
+returning id, backfill_id, org, from_time, to_time, items, items_done, state, epoch, worker, lease_until, attempts, retry_at, failure, reached, reached_mode, tie_token, seen, created, updated, unchanged, deleted, purged, restored, skipped, quarantined, skipped_by_reason, pages, slices, started_at, recorded_at, closed_at, source_count, rewalks
 `
 
 type ClaimWindowParams struct {
-	Worker     *string
-	Lease      time.Duration
-	BackfillID int64
+	Worker        *string
+	Lease         time.Duration
+	BackfillID    int64
+	AfterTransfer bool
+	Source        Source
 }
 
 // The newest open window that nobody holds, under a new epoch. The caller holds the backfill's row lock, which keeps the
-// number of windows walked at once within its limit.
+// number of windows walked at once within its limit. after_transfer: only what has been transferred may be taken up.
 func (q *Queries) ClaimWindow(ctx context.Context, arg ClaimWindowParams) (BackfillWindow, error) {
-	row := q.db.QueryRow(ctx, claimWindow, arg.Worker, arg.Lease, arg.BackfillID)
+	row := q.db.QueryRow(ctx, claimWindow,
+		arg.Worker,
+		arg.Lease,
+		arg.BackfillID,
+		arg.AfterTransfer,
+		arg.Source,
+	)
 	var i BackfillWindow
 	err := row.Scan(
 		&i.ID,
@@ -69,20 +79,23 @@ func (q *Queries) ClaimWindow(ctx context.Context, arg ClaimWindowParams) (Backf
 		&i.StartedAt,
 		&i.RecordedAt,
 		&i.ClosedAt,
+		&i.SourceCount,
+		&i.Rewalks,
 	)
 	return i, err
 }
 
 const closeWindow = `-- name: CloseWindow :one
 update backfill_window w set state = 'closed', closed_at = clock_timestamp(), lease_until = null, worker = null,
-    reached = w.from_time, reached_mode = 'below'
-where w.id = $1 and w.epoch = $2 and w.state = 'walking'
+    reached = w.from_time, reached_mode = 'below', source_count = $1
+where w.id = $2 and w.epoch = $3 and w.state = 'walking'
 returning org, from_time, to_time, seen, created, updated, unchanged, deleted, purged, restored, skipped, quarantined
 `
 
 type CloseWindowParams struct {
-	ID    int64
-	Epoch int64
+	SourceCount *int64
+	ID          int64
+	Epoch       int64
 }
 
 type CloseWindowRow struct {
@@ -101,7 +114,7 @@ type CloseWindowRow struct {
 }
 
 func (q *Queries) CloseWindow(ctx context.Context, arg CloseWindowParams) (CloseWindowRow, error) {
-	row := q.db.QueryRow(ctx, closeWindow, arg.ID, arg.Epoch)
+	row := q.db.QueryRow(ctx, closeWindow, arg.SourceCount, arg.ID, arg.Epoch)
 	var i CloseWindowRow
 	err := row.Scan(
 		&i.Org,
@@ -121,13 +134,14 @@ func (q *Queries) CloseWindow(ctx context.Context, arg CloseWindowParams) (Close
 }
 
 const coverRange = `-- name: CoverRange :exec
-insert into coverage as c (source, org, closed)
-values ($1, $2, tstzmultirange(tstzrange($3::timestamptz, $4::timestamptz, '[)')))
-on conflict (source, org) do update set closed = c.closed + excluded.closed
+insert into coverage as c (source, stream, org, closed)
+values ($1, $2, $3, tstzmultirange(tstzrange($4::timestamptz, $5::timestamptz, '[)')))
+on conflict (source, stream, org) do update set closed = c.closed + excluded.closed
 `
 
 type CoverRangeParams struct {
 	Source   Source
+	Stream   string
 	Org      string
 	FromTime time.Time
 	ToTime   time.Time
@@ -136,6 +150,7 @@ type CoverRangeParams struct {
 func (q *Queries) CoverRange(ctx context.Context, arg CoverRangeParams) error {
 	_, err := q.db.Exec(ctx, coverRange,
 		arg.Source,
+		arg.Stream,
 		arg.Org,
 		arg.FromTime,
 		arg.ToTime,
@@ -145,7 +160,7 @@ func (q *Queries) CoverRange(ctx context.Context, arg CoverRangeParams) error {
 
 const extendLease = `-- name: ExtendLease :one
 update backfill_window w set lease_until = clock_timestamp() + $1::interval
-from backfill b left join stream s on s.source = b.source and s.stream = 'history'
+from backfill b left join stream s on s.source = b.source and s.stream = b.stream
 where w.id = $2 and w.epoch = $3 and w.state = 'walking' and b.id = w.backfill_id
 returning b.state, b.rate_per_s, coalesce(s.paused, false)::boolean as stream_paused,
     (select count(*) from backfill_window o where o.backfill_id = b.id and o.state = 'walking' and o.lease_until >= clock_timestamp())::bigint as held
@@ -208,6 +223,47 @@ func (q *Queries) HeldWindows(ctx context.Context, backfillID int64) (int64, err
 	return count, err
 }
 
+const notTransferred = `-- name: NotTransferred :many
+select lower(r)::timestamptz as from_time, upper(r)::timestamptz as to_time
+from unnest(tstzmultirange(tstzrange($1::timestamptz, $2::timestamptz))
+    - coalesce((select c.closed from coverage c where c.source = $3 and c.stream = 'transfer' and c.org = 'all'), '{}')
+    - coalesce((select range_agg(tstzrange(b.oldest, b.newest)) from backfill b
+        where b.source = $3 and b.stream = 'transfer' and b.state in ('running', 'paused', 'failed') and b.oldest < b.newest), '{}')) as r
+order by 1 desc
+`
+
+type NotTransferredParams struct {
+	FromTime time.Time
+	ToTime   time.Time
+	Source   Source
+}
+
+type NotTransferredRow struct {
+	FromTime time.Time
+	ToTime   time.Time
+}
+
+// What of a range is neither transferred nor ordered to be, newest first.
+func (q *Queries) NotTransferred(ctx context.Context, arg NotTransferredParams) ([]NotTransferredRow, error) {
+	rows, err := q.db.Query(ctx, notTransferred, arg.FromTime, arg.ToTime, arg.Source)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []NotTransferredRow
+	for rows.Next() {
+		var i NotTransferredRow
+		if err := rows.Scan(&i.FromTime, &i.ToTime); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const openWindows = `-- name: OpenWindows :one
 select
     exists (select 1 from backfill_window w where w.backfill_id = $1 and w.state in ('pending', 'walking'))::boolean as open,
@@ -219,12 +275,16 @@ select
         select 1 from backfill_window w
         where w.backfill_id = $1 and w.state in ('pending', 'walking') and w.retry_at <= clock_timestamp()
             and (w.state = 'pending' or w.lease_until < clock_timestamp())
-        limit $2) as first_ones) as claimable
+            and (not $2::boolean or (
+                select t.ranges from transferred t where t.source = $3 and t.org = 'all') @> tstzrange(w.from_time, w.to_time))
+        limit $4) as first_ones) as claimable
 `
 
 type OpenWindowsParams struct {
-	BackfillID int64
-	AtMost     int32
+	BackfillID    int64
+	AfterTransfer bool
+	Source        Source
+	AtMost        int32
 }
 
 type OpenWindowsRow struct {
@@ -237,7 +297,12 @@ type OpenWindowsRow struct {
 // What is left of a backfill. claimable: what slices could take up now, counted no further than is of interest, since there
 // may be hundreds of thousands.
 func (q *Queries) OpenWindows(ctx context.Context, arg OpenWindowsParams) (OpenWindowsRow, error) {
-	row := q.db.QueryRow(ctx, openWindows, arg.BackfillID, arg.AtMost)
+	row := q.db.QueryRow(ctx, openWindows,
+		arg.BackfillID,
+		arg.AfterTransfer,
+		arg.Source,
+		arg.AtMost,
+	)
 	var i OpenWindowsRow
 	err := row.Scan(
 		&i.Open,
@@ -248,7 +313,7 @@ func (q *Queries) OpenWindows(ctx context.Context, arg OpenWindowsParams) (OpenW
 	return i, err
 }
 
-const recordPage = `-- name: RecordPage :execrows
+const recordPage = `-- name: RecordPage :one
 update backfill_window w set
     reached = $1, reached_mode = $2, tie_token = $3,
     items = coalesce($4::text[], w.items), items_done = $5,
@@ -256,15 +321,16 @@ update backfill_window w set
     lease_until = clock_timestamp() + $7::interval, recorded_at = clock_timestamp(), pages = w.pages + 1,
     seen = w.seen + $8, created = w.created + $9, updated = w.updated + $10, unchanged = w.unchanged + $11,
     deleted = w.deleted + $12, purged = w.purged + $13, restored = w.restored + $14,
-    skipped = w.skipped + $15, quarantined = w.quarantined + $16,
-    skipped_by_reason = case when $15::bigint = 0 then w.skipped_by_reason else (
+    rewalks = w.rewalks + $15::smallint, skipped = w.skipped + $16, quarantined = w.quarantined + $17,
+    skipped_by_reason = case when $16::bigint = 0 then w.skipped_by_reason else (
         select jsonb_object_agg(reason, items) from (
             select reason, sum(items) as items from (
                 select key as reason, value::bigint as items from jsonb_each_text(w.skipped_by_reason)
                 union all
-                select key, value::bigint from jsonb_each_text($17::jsonb)) as parts
+                select key, value::bigint from jsonb_each_text($18::jsonb)) as parts
             group by reason) as sums) end
-where w.id = $18 and w.epoch = $19 and w.state = 'walking'
+where w.id = $19 and w.epoch = $20 and w.state = 'walking'
+returning w.seen
 `
 
 type RecordPageParams struct {
@@ -282,6 +348,7 @@ type RecordPageParams struct {
 	Deleted         int64
 	Purged          int64
 	Restored        int64
+	Rewalks         int16
 	Skipped         int64
 	Quarantined     int64
 	SkippedByReason []byte
@@ -289,9 +356,9 @@ type RecordPageParams struct {
 	Epoch           int64
 }
 
-// Checkpoint and accounts of a page. No row: the epoch is somebody else's, and the transaction must be undone (Invariant 5).
+// Checkpoint and accounts of a page; returns what the window has seen by now. No row: the epoch is somebody else's, and the transaction must be undone (Invariant 5).
 func (q *Queries) RecordPage(ctx context.Context, arg RecordPageParams) (int64, error) {
-	result, err := q.db.Exec(ctx, recordPage,
+	row := q.db.QueryRow(ctx, recordPage,
 		arg.Reached,
 		arg.ReachedMode,
 		arg.TieToken,
@@ -306,16 +373,47 @@ func (q *Queries) RecordPage(ctx context.Context, arg RecordPageParams) (int64, 
 		arg.Deleted,
 		arg.Purged,
 		arg.Restored,
+		arg.Rewalks,
 		arg.Skipped,
 		arg.Quarantined,
 		arg.SkippedByReason,
 		arg.ID,
 		arg.Epoch,
 	)
+	var seen int64
+	err := row.Scan(&seen)
+	return seen, err
+}
+
+const waitingForTransfer = `-- name: WaitingForTransfer :many
+select b.id from backfill b
+where b.stream = 'publish' and b.state = 'running'
+  and exists (select 1 from backfill_window w where w.backfill_id = b.id and w.state in ('pending', 'walking'))
+  and not exists (
+      select 1 from backfill_window w
+      where w.backfill_id = b.id and w.state in ('pending', 'walking') and (w.state = 'walking' or (
+          select t.ranges from transferred t where t.source = 'a2-correspondence' and t.org = 'all') @> tstzrange(w.from_time, w.to_time)))
+`
+
+// Backfills of publish of which nothing is walked and nothing can be taken up until more is transferred.
+func (q *Queries) WaitingForTransfer(ctx context.Context) ([]int64, error) {
+	rows, err := q.db.Query(ctx, waitingForTransfer)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected(), nil
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const yieldWindow = `-- name: YieldWindow :execrows

@@ -3,15 +3,19 @@ package delivery
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/mapping"
+	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogid"
 )
 
@@ -36,6 +40,25 @@ func (e *RecordError) Unwrap() error { return e.Err }
 
 // Transient tells the classification of errors that it says nothing of the item.
 func (e *RecordError) Transient() bool { return true }
+
+// Refused tells that PostgreSQL does not take the record for what is in it, and will not take it the next time either: data
+// exceptions and violated constraints (SQLSTATE classes 22 and 23). The failure names code, table and constraint; what PostgreSQL
+// says beyond that may quote the row.
+func (e *RecordError) Refused() (Failure, bool) {
+	refusal, ok := errors.AsType[*pgconn.PgError](e.Err)
+	if !ok || !strings.HasPrefix(refusal.Code, "22") && !strings.HasPrefix(refusal.Code, "23") {
+		return Failure{}, false
+	}
+	detail := "PostgreSQL refuses the record of what was delivered: SQLSTATE " + refusal.Code
+	for _, named := range [...]struct{ what, name string }{
+		{"table", refusal.TableName}, {"column", refusal.ColumnName}, {"constraint", refusal.ConstraintName},
+	} {
+		if named.name != "" {
+			detail += ", " + named.what + " " + named.name
+		}
+	}
+	return Failure{Class: transport.Permanent, Reason: "record_refused_" + refusal.Code, Detail: detail}, true
+}
 
 // Also writes what belongs to a delivery beside its record, in the same transaction; nil writes nothing.
 type Also func(ctx context.Context, q *db.Queries, result Result) error

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
 )
 
 // itemsPerWindow is how many given items one window holds.
@@ -35,12 +36,17 @@ type Backfills struct {
 
 // Preview is what an order would do.
 type Preview struct {
-	Range   Range    `json:"-"`
-	Newest  string   `json:"newest,omitempty"`
-	Oldest  string   `json:"oldest,omitempty"`
-	Orgs    []string `json:"orgs,omitempty"`
-	Items   int      `json:"items,omitempty"`
+	Range  Range    `json:"-"`
+	Newest string   `json:"newest,omitempty"`
+	Oldest string   `json:"oldest,omitempty"`
+	Orgs   []string `json:"orgs,omitempty"`
+	Items  int      `json:"items,omitempty"`
+	// Windows are those of all its backfills together, of which there is one for each of Streams.
 	Windows int      `json:"windows"`
+	Streams []string `json:"streams"`
+	// Redo and OlderThanMapping are as ordered.
+	Redo             bool `json:"redo,omitempty"`
+	OlderThanMapping int  `json:"olderThanMapping,omitempty"`
 }
 
 // Preview checks an order as Create does and counts what it would make, without making it.
@@ -49,29 +55,32 @@ func (b *Backfills) Preview(ctx context.Context, order Order) (Preview, error) {
 	if err != nil {
 		return Preview{}, err
 	}
-	q := db.New(b.Pool)
-	if err := refuseOverlap(ctx, q, &order); err != nil {
+	if err := refuseOverlap(ctx, db.New(b.Pool), &order); err != nil {
 		return Preview{}, err
 	}
-	p := Preview{Range: order.Range, Orgs: plan.orgs, Items: len(order.Items), Windows: len(plan.windows)}
+	p := Preview{
+		Range: order.Range, Orgs: plan.orgs, Items: len(order.Items), Streams: order.directions(),
+		Windows: len(plan.windows) * len(order.directions()), Redo: order.Redo, OlderThanMapping: order.OlderThanMapping,
+	}
 	if len(order.Items) == 0 {
 		p.Newest, p.Oldest = LastDayText(order.Range.To), DayText(order.Range.From)
 	}
 	return p, nil
 }
 
-// Create makes the backfill, all its windows and its first slice jobs, or nothing at all. Errors: *OrderError,
-// *ConflictError.
-func (b *Backfills) Create(ctx context.Context, order Order) (db.Backfill, error) {
+// Create makes the backfill, or one for each stage ordered, all windows and the first slice jobs, or nothing at all. Errors:
+// *OrderError, *ConflictError.
+func (b *Backfills) Create(ctx context.Context, order Order) ([]db.Backfill, error) {
 	if err := checkReason(order.Reason); err != nil {
-		return db.Backfill{}, err
+		return nil, err
 	}
 	plan, err := b.prepare(ctx, &order)
 	if err != nil {
-		return db.Backfill{}, err
+		return nil, err
 	}
-	var made db.Backfill
+	var all []db.Backfill
 	err = db.InTx(ctx, b.Pool, func(tx pgx.Tx, q *db.Queries) error {
+		all = nil
 		if err := q.LockBackfills(ctx); err != nil {
 			return fmt.Errorf("take turns with other orders: %w", err)
 		}
@@ -81,29 +90,44 @@ func (b *Backfills) Create(ctx context.Context, order Order) (db.Backfill, error
 		if _, err := q.AddOrgs(ctx, plan.known); err != nil {
 			return fmt.Errorf("record organisations: %w", err)
 		}
-		made, err = q.CreateBackfill(ctx, db.CreateBackfillParams{
-			Source: order.Source, Oldest: order.Range.From, Newest: order.Range.To, Orgs: plan.orgs, AllOrgs: plan.allOrgs,
-			RatePerS: order.RatePerS, Parallel: int32(order.Parallel), MaxFailureShare: order.MaxFailureShare, //nolint:gosec // validated
-			Reason: order.Reason, Operator: order.Operator,
-		})
-		if err != nil {
-			return fmt.Errorf("create backfill: %w", err)
+		for _, direction := range order.directions() {
+			made, err := b.create(ctx, tx, q, &order, &plan, direction)
+			if err != nil {
+				return err
+			}
+			all = append(all, made)
 		}
-		for i := range plan.windows {
-			plan.windows[i].BackfillID = made.ID
-		}
-		if _, err := q.AddWindows(ctx, plan.windows); err != nil {
-			return fmt.Errorf("add %d windows: %w", len(plan.windows), err)
-		}
-		if err := recordAction(ctx, q, "backfill create", made.ID, order.Operator, order.Reason); err != nil {
-			return err
-		}
-		return b.Enqueue(ctx, tx, made.ID, min(order.Parallel, len(plan.windows)))
+		return nil
 	})
 	if err != nil {
-		return db.Backfill{}, fmt.Errorf("create backfill: %w", err)
+		return nil, fmt.Errorf("create backfill: %w", err)
 	}
-	return made, nil
+	return all, nil
+}
+
+// create makes one backfill of an order.
+func (b *Backfills) create(
+	ctx context.Context, tx pgx.Tx, q *db.Queries, order *Order, plan *orderPlan, direction string,
+) (db.Backfill, error) {
+	made, err := q.CreateBackfill(ctx, db.CreateBackfillParams{
+		Source: order.Source, Stream: direction, Oldest: order.Range.From, Newest: order.Range.To, Orgs: plan.orgs, AllOrgs: plan.allOrgs,
+		RatePerS: order.RatePerS, Parallel: int32(order.Parallel), MaxFailureShare: order.MaxFailureShare, //nolint:gosec // validated
+		Reason: order.Reason, Operator: order.Operator, Redo: order.Redo, OlderThanMapping: order.olderThanMapping(),
+	})
+	if err != nil {
+		return made, fmt.Errorf("create backfill: %w", err)
+	}
+	for i := range plan.windows {
+		plan.windows[i].BackfillID = made.ID
+	}
+	if _, err := q.AddWindows(ctx, plan.windows); err != nil {
+		return made, fmt.Errorf("add %d windows: %w", len(plan.windows), err)
+	}
+	if err := recordAction(ctx, q, "backfill create", made.ID, order.Operator, order.Reason); err != nil {
+		return made, err
+	}
+	// What there is nothing to do for yet is woken by the keeper.
+	return made, b.Enqueue(ctx, tx, made.ID, min(order.Parallel, len(plan.windows)))
 }
 
 // orderPlan is an order with everything looked up.
@@ -127,6 +151,14 @@ func (b *Backfills) prepare(ctx context.Context, order *Order) (orderPlan, error
 		order.Range = Range{From: now, To: now}
 		return orderPlan{orgs: []string{}, windows: itemWindows(order.Items, now)}, nil
 	}
+	if order.Source == ledger.A2Correspondence {
+		if err := order.followTransfer(ctx, db.New(b.Pool)); err != nil {
+			return orderPlan{}, err
+		}
+		plan := orderPlan{orgs: []string{WholeSource}, allOrgs: true}
+		plan.cut(order.Range)
+		return plan, nil
+	}
 	known, err := b.Orgs.Orgs(ctx)
 	if err != nil {
 		return orderPlan{}, fmt.Errorf("list organisations: %w", err)
@@ -148,10 +180,14 @@ func (b *Backfills) prepare(ctx context.Context, order *Order) (orderPlan, error
 	if len(order.Orgs) == 0 {
 		plan.orgs, plan.allOrgs = known, true
 	}
-	for w := range Plan(order.Range, plan.orgs) {
-		plan.windows = append(plan.windows, newWindow(0, w))
-	}
+	plan.cut(order.Range)
 	return plan, nil
+}
+
+func (p *orderPlan) cut(r Range) {
+	for w := range Plan(r, p.orgs) {
+		p.windows = append(p.windows, newWindow(0, w))
+	}
 }
 
 func newWindow(backfillID int64, w Window) db.AddWindowsParams {
@@ -172,17 +208,20 @@ func itemWindows(items []string, now time.Time) []db.AddWindowsParams {
 }
 
 func refuseOverlap(ctx context.Context, q *db.Queries, order *Order) error {
-	overlapping, err := q.OverlappingBackfills(ctx, db.OverlappingBackfillsParams{
-		Source: order.Source, Oldest: order.Range.From, Newest: order.Range.To, AllOrgs: len(order.Orgs) == 0, Orgs: order.Orgs,
-	})
-	if err != nil {
-		return fmt.Errorf("look for overlapping backfills: %w", err)
+	for _, direction := range order.directions() {
+		overlapping, err := q.OverlappingBackfills(ctx, db.OverlappingBackfillsParams{
+			Source: order.Source, Stream: direction, Oldest: order.Range.From, Newest: order.Range.To, AllOrgs: len(order.Orgs) == 0,
+			Orgs: order.Orgs,
+		})
+		if err != nil {
+			return fmt.Errorf("look for overlapping backfills: %w", err)
+		}
+		if len(overlapping) > 0 {
+			o := overlapping[0]
+			return &ConflictError{Backfill: o.ID, State: o.State, Range: Range{From: o.Oldest, To: o.Newest}}
+		}
 	}
-	if len(overlapping) == 0 {
-		return nil
-	}
-	o := overlapping[0]
-	return &ConflictError{Backfill: o.ID, State: o.State, Range: Range{From: o.Oldest, To: o.Newest}}
+	return nil
 }
 
 // States of a backfill.

@@ -10,14 +10,13 @@ import (
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
 )
 
-const streamHistory = "history"
-
-// Coverage is what is closed of a source's history.
+// Coverage is what is closed of a stream of history.
 type Coverage struct {
-	Source ledger.Source
-	// Orgs is the universe that a watermark must cover.
+	Stream stream.Stream
+	// Orgs is the universe that a watermark must cover: WholeSource alone where organisations do not matter.
 	Orgs []string
 	// Top is the newest instant that a backfill of every organisation was ordered from; zero when there was none.
 	Top time.Time
@@ -28,24 +27,26 @@ type Coverage struct {
 // Watermark is the instant from which on, up to Top, the coverage has no hole; false when there is none.
 func (c Coverage) Watermark() (time.Time, bool) { return backTo(c.Closed, c.Orgs, c.Top) }
 
-// ReadCoverage reads what is closed of a source's history.
-func ReadCoverage(ctx context.Context, conn db.DBTX, source ledger.Source) (Coverage, error) {
-	return readCoverage(ctx, db.New(conn), source)
+// ReadCoverage reads what is closed of a stream of history.
+func ReadCoverage(ctx context.Context, conn db.DBTX, of stream.Stream) (Coverage, error) {
+	return readCoverage(ctx, db.New(conn), of)
 }
 
-func readCoverage(ctx context.Context, q *db.Queries, source ledger.Source) (Coverage, error) {
-	c := Coverage{Source: source, Closed: map[string][]Range{}}
+func readCoverage(ctx context.Context, q *db.Queries, of stream.Stream) (Coverage, error) {
+	c := Coverage{Stream: of, Closed: map[string][]Range{}}
 	var err error
-	if c.Orgs, err = q.KnownOrgs(ctx); err != nil {
+	if of.Source == ledger.A2Correspondence {
+		c.Orgs = []string{WholeSource}
+	} else if c.Orgs, err = q.KnownOrgs(ctx); err != nil {
 		return c, fmt.Errorf("read organisations: %w", err)
 	}
-	if c.Top, err = q.NewestOrdered(ctx, source); err != nil {
+	if c.Top, err = q.NewestOrdered(ctx, db.NewestOrderedParams{Source: of.Source, Stream: of.Direction}); err != nil {
 		return c, fmt.Errorf("read the newest order: %w", err)
 	}
 	if c.Top.Year() <= 1 { // none
 		c.Top = time.Time{}
 	}
-	rows, err := q.Coverage(ctx, source)
+	rows, err := q.Coverage(ctx, db.CoverageParams{Source: of.Source, Stream: of.Direction})
 	if err != nil {
 		return c, fmt.Errorf("read coverage: %w", err)
 	}
@@ -56,8 +57,8 @@ func readCoverage(ctx context.Context, q *db.Queries, source ledger.Source) (Cov
 }
 
 // latestWatermark is the one last recorded; nil when there is none.
-func latestWatermark(ctx context.Context, q *db.Queries, source ledger.Source) (*time.Time, error) {
-	row, err := q.LatestWatermark(ctx, db.LatestWatermarkParams{Source: source, Stream: streamHistory})
+func latestWatermark(ctx context.Context, q *db.Queries, of stream.Stream) (*time.Time, error) {
+	row, err := q.LatestWatermark(ctx, db.LatestWatermarkParams{Source: of.Source, Stream: of.Direction})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil //nolint:nilnil // no watermark is an answer
 	}
@@ -112,10 +113,10 @@ type MonthOfOrg struct {
 
 // ReadMonths reads the accounts of closed windows by month, newest first. A range that was walked more than once counts each
 // walk.
-func ReadMonths(ctx context.Context, conn db.DBTX, source ledger.Source) ([]MonthOfOrg, error) {
-	rows, err := db.New(conn).IntervalAccounts(ctx, source)
+func ReadMonths(ctx context.Context, conn db.DBTX, of stream.Stream) ([]MonthOfOrg, error) {
+	rows, err := db.New(conn).IntervalAccounts(ctx, db.IntervalAccountsParams{Source: of.Source, Stream: of.Direction})
 	if err != nil {
-		return nil, fmt.Errorf("read accounts of %s: %w", source, err)
+		return nil, fmt.Errorf("read accounts of %s: %w", of, err)
 	}
 	months := make([]MonthOfOrg, 0, len(rows))
 	for i := range rows {

@@ -11,6 +11,9 @@ import (
 // pausesInRest makes the first pause between tries half a second at the default rest of 15 s.
 const pausesInRest = 30
 
+// blameHint is what an operator can do where nothing tells a bad item from a bad system.
+const blameHint = "; 'dialogsync backfill resume --max-failure-share 1' takes the backfill past it"
+
 // errRateTooLow tells that no item can be begun before the slice is over.
 var errRateTooLow = errors.New("the rate ordered allows no item within a slice")
 
@@ -22,10 +25,11 @@ func (t *turn) newCarrier() *batch.Carrier {
 		Org: t.orgOfItems(), WindowID: t.window.ID,
 		// Given items must not take an item from the walk that counts it.
 		WindowTakes: t.window.Items == nil,
+		Redo:        t.backfill.Redo, OlderThanMapping: int16Or(t.backfill.OlderThanMapping),
 		Concurrency: t.config.Concurrency, FirstPause: t.config.Rest / pausesInRest, Grace: grace,
 		Stop: t.stop, Stopping: t.walker.Stopping, MustStop: t.mustStop, Admit: t.admitItem,
 		Blame:     func(*batch.Row) bool { return t.window.Attempts >= blameAfter },
-		BlameHint: "; 'dialogsync backfill resume --max-failure-share 1' takes the backfill past it",
+		BlameHint: blameHint,
 	}
 }
 
@@ -48,11 +52,11 @@ func (t *turn) admitItem(ctx context.Context) (release func(), err error) {
 	ctx, cancel := context.WithDeadline(ctx, t.deadline)
 	defer cancel()
 	defer context.AfterFunc(t.told, cancel)() //nolint:contextcheck // a signal, beside the context that is waited under
-	return t.walker.Admit(ctx, t.backfill.Source)
+	return t.walker.Admit(ctx, t.stream())
 }
 
 // deliver brings the rows of a page over; nil when the walk may go on.
-func (t *turn) deliver(ctx context.Context, rows []batch.Row, listedAt time.Time) *ending {
+func (t *instances) deliver(ctx context.Context, rows []batch.Row, listedAt time.Time) *ending {
 	e := t.carrier.Deliver(ctx, rows, listedAt)
 	if e == (batch.Ending{}) {
 		return nil

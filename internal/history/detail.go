@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/ledger"
 )
 
 // Detail is a backfill with what an operator wants to see of it at night: what is under way, what is in trouble, and why.
@@ -18,6 +19,8 @@ type Detail struct {
 	InProgress []WindowDetail    `json:"inProgress"`
 	Troubled   []WindowDetail    `json:"troubled"`
 	Quarantine []QuarantineEntry `json:"quarantine"`
+	// Corrected counts what a redo put right, by outcome; nil for other backfills.
+	Corrected map[ledger.Outcome]int64 `json:"corrected,omitzero"`
 }
 
 // SkipCount is how many items were skipped for a reason.
@@ -88,7 +91,8 @@ func ReadDetail(ctx context.Context, pool *pgxpool.Pool, id int64, limit int32) 
 		}
 		d.Quarantine = append(d.Quarantine, entry)
 	}
-	return d, nil
+	d.Corrected, err = countCorrections(ctx, q, &d.Progress)
+	return d, err
 }
 
 func (d *Detail) readWindows(ctx context.Context, q *db.Queries, limit int32) error {

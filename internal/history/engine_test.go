@@ -33,6 +33,7 @@ import (
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/mapping"
 	"github.com/altinn/dialogsync/internal/postgres/pgtest"
+	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/throttle"
 	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogporten"
@@ -155,11 +156,16 @@ func orderOf(source ledger.Source) history.Order {
 	}
 }
 
+func historyOf(source ledger.Source) stream.Stream {
+	return stream.Stream{Source: source, Direction: stream.History}
+}
+
 func (e *engine) order(t *testing.T, order history.Order) int64 {
 	t.Helper()
 	made, err := e.backfills.Create(t.Context(), order)
 	require.NoError(t, err)
-	return made.ID
+	require.Len(t, made, 1)
+	return made[0].ID
 }
 
 // work does slices until nothing can be claimed, as River's jobs would.
@@ -236,7 +242,7 @@ func TestBackfillBringsEverythingOverAndAccountsForIt(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(600))
 	var total int64
-	for _, source := range history.Sources() {
+	for _, source := range history.InstanceSources() {
 		id := e.order(t, orderOf(source))
 		e.work(t, id)
 
@@ -248,7 +254,7 @@ func TestBackfillBringsEverythingOverAndAccountsForIt(t *testing.T) {
 		assert.EqualValues(t, len(e.listed(t, source)), p.Accounts.Seen)
 		total += p.Accounts.Seen
 
-		coverage, err := history.ReadCoverage(t.Context(), e.pool, source)
+		coverage, err := history.ReadCoverage(t.Context(), e.pool, historyOf(source))
 		require.NoError(t, err)
 		watermark, ok := coverage.Watermark()
 		assert.True(t, ok)
@@ -262,7 +268,7 @@ func TestBackfillBringsEverythingOverAndAccountsForIt(t *testing.T) {
 	report, err := e.sim.Diff(t.Context())
 	require.NoError(t, err)
 	require.Zero(t, report.Differing, "%+v", report.Differences)
-	for _, source := range history.Sources() {
+	for _, source := range history.InstanceSources() {
 		for _, item := range e.listed(t, source) {
 			assert.LessOrEqual(t, e.creates(item.ID.GUID), 1)
 		}
@@ -636,7 +642,7 @@ func TestGivenItemsAreDeliveredWhateverTheirDay(t *testing.T) {
 	assert.Equal(t, history.StateComplete, p.State)
 	assert.EqualValues(t, 11, p.Accounts.Seen)
 	assert.EqualValues(t, 1, p.Accounts.Quarantined)
-	coverage, err := history.ReadCoverage(t.Context(), e.pool, ledger.A3AppInstances)
+	coverage, err := history.ReadCoverage(t.Context(), e.pool, historyOf(ledger.A3AppInstances))
 	require.NoError(t, err)
 	assert.Empty(t, coverage.Closed, "given items cover no range")
 }
@@ -653,12 +659,12 @@ func TestNewOrganisationIsTakenIn(t *testing.T) {
 
 	require.NoError(t, e.keeper.DiscoverOrgs(t.Context()))
 	assert.Equal(t, history.StateRunning, e.progress(t, id).State, "it is not complete without them")
-	coverage, err := history.ReadCoverage(t.Context(), e.pool, ledger.A3AppInstances)
+	coverage, err := history.ReadCoverage(t.Context(), e.pool, historyOf(ledger.A3AppInstances))
 	require.NoError(t, err)
 	_, ok := coverage.Watermark()
 	assert.False(t, ok)
 	e.work(t, id)
-	coverage, err = history.ReadCoverage(t.Context(), e.pool, ledger.A3AppInstances)
+	coverage, err = history.ReadCoverage(t.Context(), e.pool, historyOf(ledger.A3AppInstances))
 	require.NoError(t, err)
 	back, ok := coverage.Watermark()
 	assert.True(t, ok)
@@ -678,7 +684,7 @@ func TestWindowWhoseAccountsDoNotBalanceStaysOpen(t *testing.T) {
 	assert.Equal(t, history.StateFailed, detail.State)
 	require.Len(t, detail.Troubled, 1)
 	assert.Contains(t, detail.Troubled[0].Failure, "do not balance")
-	coverage, err := history.ReadCoverage(t.Context(), e.pool, ledger.A3AppInstances)
+	coverage, err := history.ReadCoverage(t.Context(), e.pool, historyOf(ledger.A3AppInstances))
 	require.NoError(t, err)
 	_, ok := coverage.Watermark()
 	assert.False(t, ok, "the watermark does not pass it")

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/altinn/dialogsync/internal/db"
-	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/telemetry"
 )
 
@@ -37,9 +37,6 @@ type look struct {
 // reportEvery is how often a backfill gets a line in the log.
 const reportEvery = 30 * time.Second
 
-// Sources are those whose history this engine walks.
-func Sources() []ledger.Source { return []ledger.Source{ledger.A3AppInstances, ledger.A2ArchivedForms} }
-
 // Keep looks after everything once. It is meant to be called every few seconds and does nothing while another process is at
 // it.
 func (k *Keeper) Keep(ctx context.Context) error {
@@ -63,9 +60,9 @@ func (k *Keeper) Keep(ctx context.Context) error {
 		if err := k.report(ctx, running); err != nil {
 			return err
 		}
-		for _, source := range Sources() {
-			if err := k.keepWatermark(ctx, q, source); err != nil {
-				return fmt.Errorf("watermark of %s: %w", source, err)
+		for _, of := range Streams() {
+			if err := k.keepWatermark(ctx, q, of); err != nil {
+				return fmt.Errorf("watermark of %s: %w", of, err)
 			}
 		}
 		return nil
@@ -100,7 +97,7 @@ func (k *Keeper) report(ctx context.Context, running []db.Backfill) error {
 		}
 		speed := SpeedBetween(before.progress, found[0], now.Sub(before.at))
 		k.Log.Info(found[0].Line(speed), zap.Int64(telemetry.LogKeyBackfillID, id),
-			zap.String(telemetry.LogKeySource, found[0].Source), zap.Float64(telemetry.LogKeyRate, math.Round(speed.ItemsPerS)),
+			zap.String(telemetry.LogKeySource, found[0].Source), zap.String(telemetry.LogKeyStream, found[0].Stream), zap.Float64(telemetry.LogKeyRate, math.Round(speed.ItemsPerS)),
 			zap.Time(telemetry.LogKeyBackTo, found[0].BackTo), zap.Float64(telemetry.LogKeyETA, speed.ETA(found[0]).Seconds()))
 	}
 	return nil
@@ -116,7 +113,9 @@ func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, id 
 	if b.State != StateRunning {
 		return nil
 	}
-	windows, err := q.OpenWindows(ctx, db.OpenWindowsParams{BackfillID: b.ID, AtMost: b.Parallel})
+	windows, err := q.OpenWindows(ctx, db.OpenWindowsParams{
+		BackfillID: b.ID, AtMost: b.Parallel, Source: b.Source, AfterTransfer: followsTransfer(&b),
+	})
 	if err != nil {
 		return fmt.Errorf("count open windows: %w", err)
 	}
@@ -129,10 +128,10 @@ func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, id 
 			return fmt.Errorf("end it: %w", err)
 		}
 		k.Log.Info("backfill "+state, zap.Int64(telemetry.LogKeyBackfillID, b.ID), zap.String(telemetry.LogKeySource, string(b.Source)),
-			zap.Int64("failed_windows", windows.Failed))
+			zap.String(telemetry.LogKeyStream, b.Stream), zap.Int64("failed_windows", windows.Failed))
 		return nil
 	}
-	if paused, err := q.HistoryPaused(ctx, b.Source); err != nil || paused {
+	if paused, err := q.StreamPaused(ctx, db.StreamPausedParams{Source: b.Source, Stream: b.Stream}); err != nil || paused {
 		return err
 	}
 	waiting, err := q.WaitingSlices(ctx, b.ID)
@@ -147,8 +146,8 @@ func (k *Keeper) keepBackfill(ctx context.Context, tx pgx.Tx, q *db.Queries, id 
 }
 
 // keepWatermark records a watermark that has moved.
-func (k *Keeper) keepWatermark(ctx context.Context, q *db.Queries, source ledger.Source) error {
-	coverage, err := readCoverage(ctx, q, source)
+func (k *Keeper) keepWatermark(ctx context.Context, q *db.Queries, of stream.Stream) error {
+	coverage, err := readCoverage(ctx, q, of)
 	if err != nil {
 		return err
 	}
@@ -156,7 +155,7 @@ func (k *Keeper) keepWatermark(ctx context.Context, q *db.Queries, source ledger
 	if t, ok := coverage.Watermark(); ok {
 		backTo = &t
 	}
-	latest, err := latestWatermark(ctx, q, source)
+	latest, err := latestWatermark(ctx, q, of)
 	if err != nil {
 		return err
 	}
@@ -165,17 +164,23 @@ func (k *Keeper) keepWatermark(ctx context.Context, q *db.Queries, source ledger
 	}
 	var exceptions int64
 	if backTo != nil {
-		if exceptions, err = q.QuarantineSince(ctx, db.QuarantineSinceParams{Source: source, BackTo: backTo}); err != nil {
+		if exceptions, err = q.QuarantineSince(ctx, ExceptionsSince(of, backTo)); err != nil {
 			return fmt.Errorf("count exceptions: %w", err)
 		}
 	}
-	params := db.AddWatermarkParams{Source: source, Stream: streamHistory, BackTo: backTo, Exceptions: exceptions}
+	params := db.AddWatermarkParams{Source: of.Source, Stream: of.Direction, BackTo: backTo, Exceptions: exceptions}
 	if _, err := q.AddWatermark(ctx, params); err != nil {
 		return fmt.Errorf("record its move: %w", err)
 	}
-	k.Log.Info("watermark moved", zap.String(telemetry.LogKeySource, string(source)), zap.String(telemetry.LogKeyStream, streamHistory),
+	k.Log.Info("watermark moved", zap.String(telemetry.LogKeySource, string(of.Source)), zap.String(telemetry.LogKeyStream, of.Direction),
 		zap.Timep(telemetry.LogKeyBackTo, backTo), zap.Timep("was", latest), zap.Int64(telemetry.LogKeyQuarantined, exceptions))
 	return nil
+}
+
+// ExceptionsSince asks for the items in quarantine that stand beside a watermark of a stream. What publish could not make available
+// is no exception of transfer, but what transfer could not store is one of publish.
+func ExceptionsSince(of stream.Stream, backTo *time.Time) db.QuarantineSinceParams {
+	return db.QuarantineSinceParams{Source: of.Source, BackTo: backTo, TransferOnly: of.Direction == stream.Transfer}
 }
 
 // DiscoverOrgs takes in organisations that got their first application since the last look. Every backfill of all

@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
 )
 
 // ItemCounter counts items by source and outcome as they are recorded. A nil one counts nothing.
@@ -23,7 +24,7 @@ func NewItemCounter(meter metric.Meter) (*ItemCounter, error) {
 	return &ItemCounter{items: items}, nil
 }
 
-func (c *ItemCounter) count(ctx context.Context, source ledger.Source, a Accounts) {
+func (c *ItemCounter) count(ctx context.Context, of stream.Stream, a Accounts) {
 	if c == nil {
 		return
 	}
@@ -32,8 +33,8 @@ func (c *ItemCounter) count(ctx context.Context, source ledger.Source, a Account
 		ledger.Purged: a.Purged, ledger.Restored: a.Restored, ledger.Skipped: a.Skipped, ledger.Failed: a.Quarantined,
 	} {
 		if n > 0 {
-			c.items.Add(ctx, n, metric.WithAttributes(attribute.String("source", string(source)),
-				attribute.String("stream", streamHistory), attribute.String("outcome", string(outcome))))
+			c.items.Add(ctx, n, metric.WithAttributes(attribute.String("source", string(of.Source)),
+				attribute.String("stream", of.Direction), attribute.String("outcome", string(outcome))))
 		}
 	}
 }

@@ -19,20 +19,26 @@ const (
 	// maxParallel keeps a slip of the finger from taking every worker's slots.
 	maxParallel = 1000
 	// settleLag is how long after an instant its items may still become visible (Storage reference 3.10): the newest window
-	// ends this long before now.
+	// ends this long before now. The export of messages holds back seconds (correspondence reference 16.2), and live overlaps.
 	settleLag = 10 * time.Minute
-	// firstYear is that of the oldest forms (Storage reference 18).
+	// firstYear is that of the oldest forms (Storage reference 18). Messages began with the same platform.
 	firstYear = 2003
 )
 
 // Order is what an operator asks of a backfill: a range of a source, or given items.
 type Order struct {
 	Source ledger.Source
+	// Stage says which part of the history of messages: StageTransfer, StagePublish or StageBoth, the default. Empty for other sources.
+	Stage string
 	// Range is walked from To down to From. Empty for given items.
 	Range Range
 	// Orgs limits the walk; empty means every organisation, those included that appear later.
 	Orgs []string
-	// Items are keys, `<partyId>/<instanceGuid>`, to be delivered instead of a range.
+	// Redo brings over again what was brought over before, and lists what it had to correct. OlderThanMapping, unless 0, leaves alone
+	// what that mapping version or a later one brought over, as long as its source is unchanged.
+	Redo             bool
+	OlderThanMapping int
+	// Items are keys, `<partyId>/<instanceGuid>` or numbers of messages, to be delivered instead of a range.
 	Items []string
 	// RatePerS is the most items a second over all workers; nil means no limit of its own.
 	RatePerS *float64
@@ -95,8 +101,14 @@ func checkReason(reason string) error {
 func (o *Order) validate(now time.Time) error {
 	// They are sorted and thinned below; the caller's own stay as they are.
 	o.Orgs, o.Items = slices.Clone(o.Orgs), slices.Clone(o.Items)
-	if o.Source != ledger.A3AppInstances && o.Source != ledger.A2ArchivedForms {
-		return &OrderError{fmt.Sprintf("source %q has no history here: use %s or %s", o.Source, ledger.A3AppInstances, ledger.A2ArchivedForms)}
+	if !slices.Contains(Sources(), o.Source) {
+		return &OrderError{fmt.Sprintf("source %q has no history here: use one of %s", o.Source, sourcesText())}
+	}
+	if err := o.validateStage(); err != nil {
+		return err
+	}
+	if err := o.validateRedo(); err != nil {
+		return err
 	}
 	if o.Parallel < 1 || o.Parallel > maxParallel {
 		return &OrderError{fmt.Sprintf("--parallel must be between 1 and %d", maxParallel)}
@@ -124,6 +136,9 @@ func (o *Order) validateItems() error {
 	if !o.Range.From.IsZero() || !o.Range.To.IsZero() || len(o.Orgs) > 0 {
 		return &OrderError{"--item names what to deliver: leave out --from, --to and --org"}
 	}
+	if o.Source == ledger.A2Correspondence {
+		return o.validateNumbers()
+	}
 	for i, key := range o.Items {
 		id, err := altinn.ParseInstanceID(strings.TrimSpace(key))
 		if err != nil {
@@ -146,7 +161,7 @@ func (o *Order) validateRange(now time.Time) error {
 		return &OrderError{"--from is the newest day and --to the oldest: history is walked backwards, so --from must not be older than --to"}
 	}
 	if o.Range.From.Year() < firstYear {
-		return &OrderError{fmt.Sprintf("--to is before %d: there are no forms that old", firstYear)}
+		return &OrderError{fmt.Sprintf("--to is before %d: nothing is that old", firstYear)}
 	}
 	settled := now.Add(-settleLag).Truncate(time.Second)
 	if !o.Range.From.Before(settled) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,28 +19,34 @@ import (
 type Progress struct {
 	StreamPart
 
-	ID       int64      `json:"id"`
-	Source   string     `json:"source"`
-	State    string     `json:"state"`
-	Newest   time.Time  `json:"newest"`
-	Oldest   time.Time  `json:"oldest"`
-	Orgs     []string   `json:"orgs"`
-	AllOrgs  bool       `json:"allOrgs"`
-	Items    bool       `json:"items"`
-	BackTo   time.Time  `json:"backTo"`
-	Share    float64    `json:"share"`
-	RatePerS *float64   `json:"rateLimitPerS,omitempty"`
-	Parallel int32      `json:"parallel"`
-	Waiting  string     `json:"waiting,omitempty"`
-	Since    *time.Time `json:"waitingSince,omitempty"`
-	Windows  Windows    `json:"windows"`
-	Accounts Accounts   `json:"accounts"`
-	Reason   string     `json:"reason"`
-	Operator string     `json:"operator"`
-	Created  time.Time  `json:"createdAt"`
-	Started  *time.Time `json:"startedAt,omitempty"`
-	Recorded *time.Time `json:"recordedAt,omitempty"`
-	Finished *time.Time `json:"finishedAt,omitempty"`
+	ID      int64     `json:"id"`
+	Source  string    `json:"source"`
+	Stream  string    `json:"stream"`
+	State   string    `json:"state"`
+	Newest  time.Time `json:"newest"`
+	Oldest  time.Time `json:"oldest"`
+	Orgs    []string  `json:"orgs"`
+	AllOrgs bool      `json:"allOrgs"`
+	// Redo: what was brought over before is looked at again. OlderThanMapping: only what a smaller mapping version made.
+	Redo             bool       `json:"redo,omitempty"`
+	OlderThanMapping *int16     `json:"olderThanMapping,omitempty"`
+	Items            bool       `json:"items"`
+	BackTo           time.Time  `json:"backTo"`
+	Share            float64    `json:"share"`
+	RatePerS         *float64   `json:"rateLimitPerS,omitempty"`
+	Parallel         int32      `json:"parallel"`
+	Waiting          string     `json:"waiting,omitempty"`
+	Since            *time.Time `json:"waitingSince,omitempty"`
+	// AfterTransfer: publish can take up nothing until more is transferred. That is no fault.
+	AfterTransfer bool       `json:"waitsForTransfer,omitempty"`
+	Windows       Windows    `json:"windows"`
+	Accounts      Accounts   `json:"accounts"`
+	Reason        string     `json:"reason"`
+	Operator      string     `json:"operator"`
+	Created       time.Time  `json:"createdAt"`
+	Started       *time.Time `json:"startedAt,omitempty"`
+	Recorded      *time.Time `json:"recordedAt,omitempty"`
+	Finished      *time.Time `json:"finishedAt,omitempty"`
 }
 
 // StreamPart is what the history stream of its source lets a backfill do.
@@ -55,6 +62,9 @@ type StreamPart struct {
 	// LiveLag is how far the live stream of the source is behind, in seconds; nil when nothing was ever done in it.
 	LiveLag *float64 `json:"liveLagS,omitempty"`
 }
+
+// WaitsForTransfer says why a backfill of publish stands still.
+const WaitsForTransfer = "waits for transfer"
 
 // Windows counts a backfill's windows by state.
 type Windows struct {
@@ -83,18 +93,23 @@ func ReadProgress(ctx context.Context, pool *pgxpool.Pool, id *int64) ([]Progres
 	if err != nil {
 		return nil, err
 	}
+	waiting, err := q.WaitingForTransfer(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("see which backfills wait for transfer: %w", err)
+	}
 	var all []Progress
 	for i := range backfills {
 		if a := byID[backfills[i].ID]; a != nil {
 			p := progressOf(&backfills[i], a)
-			p.StreamPart = parts[backfills[i].Source]
+			p.StreamPart = parts[stream.Stream{Source: backfills[i].Source, Direction: p.Stream}]
+			p.AfterTransfer = slices.Contains(waiting, p.ID)
 			all = append(all, p)
 		}
 	}
 	return all, nil
 }
 
-func readStreamParts(ctx context.Context, pool *pgxpool.Pool) (map[ledger.Source]StreamPart, error) {
+func readStreamParts(ctx context.Context, pool *pgxpool.Pool) (map[stream.Stream]StreamPart, error) {
 	states, err := stream.Read(ctx, pool)
 	if err != nil {
 		return nil, err
@@ -103,35 +118,38 @@ func readStreamParts(ctx context.Context, pool *pgxpool.Pool) (map[ledger.Source
 	if err != nil {
 		return nil, err
 	}
-	parts := map[ledger.Source]StreamPart{}
+	lagOf := map[ledger.Source]*float64{}
+	for _, lag := range lags {
+		if behind, known := lag.Behind(); known {
+			seconds := behind.Seconds()
+			lagOf[lag.Source] = &seconds
+		}
+	}
+	parts := map[stream.Stream]StreamPart{}
 	for i := range states {
 		s := &states[i]
-		if s.Stream.Direction != streamHistory {
+		if !s.Stream.IsHistory() {
 			continue
 		}
-		part := StreamPart{StreamPaused: s.Paused, StreamRatePerS: s.RatePerS, Throttled: s.Throttled}
+		part := StreamPart{
+			StreamPaused: s.Paused, StreamRatePerS: s.RatePerS, Throttled: s.Throttled, LiveLag: lagOf[s.Stream.Source],
+		}
 		if s.Paused {
 			part.StreamReason = s.Reason
 		}
 		if s.Throttled != "" && s.ThrottlePerS > 0 {
 			part.ThrottlePerS = &s.ThrottlePerS
 		}
-		parts[s.Stream.Source] = part
-	}
-	for _, lag := range lags {
-		if behind, known := lag.Behind(); known {
-			part, seconds := parts[lag.Source], behind.Seconds()
-			part.LiveLag = &seconds
-			parts[lag.Source] = part
-		}
+		parts[s.Stream] = part
 	}
 	return parts, nil
 }
 
 func progressOf(b *db.Backfill, a *db.BackfillAccountsRow) Progress {
 	p := Progress{
-		ID: b.ID, Source: string(b.Source), State: b.State, Newest: b.Newest.UTC(), Oldest: b.Oldest.UTC(), Orgs: b.Orgs,
-		AllOrgs: b.AllOrgs, Items: b.Newest.Equal(b.Oldest), BackTo: a.BackTo.UTC(), Share: a.Share, RatePerS: b.RatePerS,
+		ID: b.ID, Source: string(b.Source), Stream: b.Stream, State: b.State, Newest: b.Newest.UTC(), Oldest: b.Oldest.UTC(), Orgs: b.Orgs,
+		AllOrgs: b.AllOrgs, Redo: b.Redo, OlderThanMapping: b.OlderThanMapping, Items: b.Newest.Equal(b.Oldest),
+		BackTo: a.BackTo.UTC(), Share: a.Share, RatePerS: b.RatePerS,
 		Parallel: b.Parallel, Since: b.WaitingSince, Reason: b.Reason, Operator: b.Operator, Created: b.CreatedAt.UTC(),
 		Finished: b.FinishedAt,
 		Windows:  Windows{Pending: a.Pending, Walking: a.Walking, Closed: a.Closed, Failed: a.Failed},
@@ -193,7 +211,7 @@ const maxETA = 20 * 365 * Day
 func (p Progress) Line(speed Speed) string {
 	var b strings.Builder
 	eta := speed.ETA(p)
-	fmt.Fprintf(&b, "%s history: ", p.Source)
+	fmt.Fprintf(&b, "%s %s: ", p.Source, p.Stream)
 	if p.Items {
 		fmt.Fprintf(&b, "%d given items", p.Accounts.Seen)
 	} else {
@@ -216,6 +234,8 @@ func (p Progress) Line(speed Speed) string {
 		fmt.Fprintf(&b, ", stream paused: %s", p.StreamReason)
 	case p.Waiting != "":
 		fmt.Fprintf(&b, ", waiting: %s", p.Waiting)
+	case p.AfterTransfer:
+		b.WriteString(", " + WaitsForTransfer)
 	case eta > 0:
 		fmt.Fprintf(&b, ", ETA %s", Roughly(eta))
 	}

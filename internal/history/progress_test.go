@@ -10,14 +10,14 @@ import (
 func TestLineSaysHowABackfillStands(t *testing.T) {
 	t.Parallel()
 	p := Progress{
-		Source: "a2-correspondence", State: StateRunning, BackTo: time.Date(2024, 12, 1, 0, 0, 0, 0, time.UTC), Share: 0.6129,
+		Source: "a2-correspondence", Stream: "transfer", State: StateRunning, BackTo: time.Date(2024, 12, 1, 0, 0, 0, 0, time.UTC), Share: 0.6129,
 		RatePerS: new(150.0), Accounts: Accounts{Seen: 1014, Created: 1000, Quarantined: 14},
 	}
 	before := p
 	before.Share, before.Accounts.Created = 0.6029, 1000-142
 	speed := SpeedBetween(before, p, time.Second)
 
-	assert.Equal(t, "a2-correspondence history: back to 2024-12-01 (61.2 %), 142/s (limit 150), 0 gaps, 14 quarantined, ETA 39 s", p.Line(speed))
+	assert.Equal(t, "a2-correspondence transfer: back to 2024-12-01 (61.2 %), 142/s (limit 150), 0 gaps, 14 quarantined, ETA 39 s", p.Line(speed))
 	p.Waiting = "dialogporten: 8 of the last 11 calls failed: 503"
 	assert.Contains(t, p.Line(speed), "14 quarantined, waiting: dialogporten: 8 of")
 	p.Waiting, p.State, p.Windows.Failed = "", StateFailed, 2
@@ -56,12 +56,12 @@ func TestLineSaysWhatHoldsABackfillBack(t *testing.T) {
 func TestLineAsDesigned(t *testing.T) {
 	t.Parallel()
 	p := Progress{
-		Source: "a2-correspondence", State: StateRunning, BackTo: time.Date(2024, 12, 1, 0, 0, 0, 0, time.UTC), Share: 0.6129,
+		Source: "a2-correspondence", Stream: "transfer", State: StateRunning, BackTo: time.Date(2024, 12, 1, 0, 0, 0, 0, time.UTC), Share: 0.6129,
 		RatePerS: new(150.0), Accounts: Accounts{Seen: 1014, Created: 1000, Quarantined: 14},
 		StreamPart: StreamPart{Throttled: "dialogporten p95 310 ms", LiveLag: new(40.4)},
 	}
 	speed := Speed{ItemsPerS: 142, sharePerS: (1 - 0.6129) / (11 * Day.Seconds())}
-	assert.Equal(t, "a2-correspondence history: back to 2024-12-01 (61.2 %), 142/s (limit 150: dialogporten p95 310 ms), 0 gaps, "+
+	assert.Equal(t, "a2-correspondence transfer: back to 2024-12-01 (61.2 %), 142/s (limit 150: dialogporten p95 310 ms), 0 gaps, "+
 		"14 quarantined, live lag 40 s, ETA 11 d", p.Line(speed))
 	p.StreamPaused, p.StreamReason = true, "the destination asks for a rest"
 	assert.Contains(t, p.Line(speed), "live lag 40 s, stream paused: the destination asks for a rest")

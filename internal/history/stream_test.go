@@ -106,7 +106,7 @@ func TestPauseReachesThoseWhoWaitForAdmission(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(60))
 	waiting := make(chan struct{}, 1000)
-	e.walker.Admit = func(ctx context.Context, _ ledger.Source) (func(), error) {
+	e.walker.Admit = func(ctx context.Context, _ stream.Stream) (func(), error) {
 		waiting <- struct{}{}
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
@@ -129,7 +129,7 @@ func TestPauseReachesThoseWhoWaitForAdmission(t *testing.T) {
 func TestWaitingForAdmissionEndsWithTheSlice(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(60), func(c *history.WalkerConfig) { c.SliceTime = 300 * time.Millisecond })
-	e.walker.Admit = func(ctx context.Context, _ ledger.Source) (func(), error) {
+	e.walker.Admit = func(ctx context.Context, _ stream.Stream) (func(), error) {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
@@ -144,8 +144,8 @@ func TestEveryItemIsAdmittedAndReleased(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(200))
 	var admitted, released atomic.Int64
-	e.walker.Admit = func(_ context.Context, source ledger.Source) (func(), error) {
-		assert.Equal(t, ledger.A3AppInstances, source)
+	e.walker.Admit = func(_ context.Context, of stream.Stream) (func(), error) {
+		assert.Equal(t, formsHistory, of)
 		admitted.Add(1)
 		return func() { released.Add(1) }, nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
 )
@@ -37,25 +38,27 @@ var errFenced = errors.New("the window was taken over by another slice")
 
 // turn is one slice's hold of one window.
 type turn struct {
-	walker     *Walker
-	config     WalkerConfig
-	backfill   db.Backfill
-	window     db.BackfillWindow
-	checkpoint Checkpoint
-	deadline   time.Time
-	log        *zap.Logger
-	alike      *batch.Alike
-	pace       *pace
+	walker   *Walker
+	config   WalkerConfig
+	backfill db.Backfill
+	window   db.BackfillWindow
+	course   course
+	deadline time.Time
+	log      *zap.Logger
+	alike    *batch.Alike
+	pace     *pace
+	// counted is the source's own count of the window's items, if it was asked.
+	counted *int64
 
 	// stop is closed once an operator wants the turn to end, after the items on their way.
 	stop     chan struct{}
 	stopOnce sync.Once
 	// told is done once the turn is told to end, by whomever.
 	told context.Context //nolint:containedctx // a signal, for waits that have a context of their own
-	// token continues a tie; tokenIsOld: it was kept by an earlier slice.
-	token      string
-	tokenIsOld bool
-	carrier    *batch.Carrier
+}
+
+func (t *turn) stream() stream.Stream {
+	return stream.Stream{Source: t.backfill.Source, Direction: t.backfill.Stream}
 }
 
 func (t *turn) name() string {
@@ -63,10 +66,6 @@ func (t *turn) name() string {
 		return t.window.Org
 	}
 	return t.window.Org + " " + Range{From: t.window.FromTime, To: t.window.ToTime}.String()
-}
-
-func (t *turn) rangeOf() Window {
-	return Window{Org: t.window.Org, Range: Range{From: t.window.FromTime, To: t.window.ToTime}}
 }
 
 // ending is why a turn ends before its window is closed.
@@ -96,11 +95,11 @@ func (t *turn) walk(ctx context.Context) (SliceEnd, error) {
 		if t.mustStop(ctx) {
 			return t.yield(ctx, ending{})
 		}
-		done, end, err := t.page(ctx)
+		done, end, err := t.course.page(ctx)
 		switch {
 		case context.Cause(ctx) != nil && errors.Is(context.Cause(ctx), errFenced), errors.Is(err, errFenced):
 			t.log.Info("window taken over by another slice")
-			t.carrier.MakeGood(ctx)
+			t.course.makeGood(ctx)
 			return SliceEnd{Again: true}, nil
 		case err != nil && ctx.Err() != nil:
 			return t.yield(ctx, ending{})
@@ -176,7 +175,7 @@ func (t *turn) close(ctx context.Context) (SliceEnd, error) {
 	var closedRow db.CloseWindowRow
 	err := db.InTx(ctx, t.walker.Pool, func(_ pgx.Tx, q *db.Queries) error {
 		var err error
-		closedRow, err = q.CloseWindow(ctx, db.CloseWindowParams{ID: t.window.ID, Epoch: t.window.Epoch})
+		closedRow, err = q.CloseWindow(ctx, db.CloseWindowParams{ID: t.window.ID, Epoch: t.window.Epoch, SourceCount: t.counted})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return errFenced
 		}
@@ -187,7 +186,7 @@ func (t *turn) close(ctx context.Context) (SliceEnd, error) {
 			return nil
 		}
 		return q.CoverRange(ctx, db.CoverRangeParams{
-			Source: t.backfill.Source, Org: t.window.Org, FromTime: t.window.FromTime, ToTime: t.window.ToTime,
+			Source: t.backfill.Source, Stream: t.backfill.Stream, Org: t.window.Org, FromTime: t.window.FromTime, ToTime: t.window.ToTime,
 		})
 	})
 	switch {
@@ -198,7 +197,7 @@ func (t *turn) close(ctx context.Context) (SliceEnd, error) {
 	case err != nil:
 		return SliceEnd{}, err
 	}
-	t.log.Info("window closed", zap.Int64(telemetry.LogKeySeen, closedRow.Seen), zap.Int64(telemetry.LogKeyCreated, closedRow.Created),
+	t.log.Info("window closed", zap.Int64p(telemetry.LogKeySourceCount, t.counted), zap.Int64(telemetry.LogKeySeen, closedRow.Seen), zap.Int64(telemetry.LogKeyCreated, closedRow.Created),
 		zap.Int64(telemetry.LogKeyUpdated, closedRow.Updated), zap.Int64(telemetry.LogKeyUnchanged, closedRow.Unchanged),
 		zap.Int64(telemetry.LogKeyDeleted, closedRow.Deleted), zap.Int64(telemetry.LogKeyPurged, closedRow.Purged),
 		zap.Int64(telemetry.LogKeyRestored, closedRow.Restored), zap.Int64(telemetry.LogKeySkipped, closedRow.Skipped),
@@ -254,7 +253,7 @@ func restAfter(attempts int, first time.Duration) time.Duration {
 	return rest
 }
 
-// endOf says what a failed listing means for the turn. Storage's own refusal is final when it is repeated; whatever else
+// endOf says what a failed listing means for the turn. The source's own refusal is final when it is repeated; whatever else
 // happens, a gateway's page included, says nothing of the window.
 func (t *turn) endOf(err error) *ending {
 	failure := err.Error()

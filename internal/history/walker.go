@@ -16,7 +16,9 @@ import (
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/telemetry"
 )
 
@@ -63,11 +65,15 @@ type Walker struct {
 	Storage  *storage.Client
 	Delivery *delivery.Deliverer
 	Health   []HealthCheck
-	Log      *zap.Logger
-	Config   WalkerConfig
-	// Admit waits until one more item of a source may be delivered, by the rate of its stream and by what live leaves to history
+	// Messages brings messages of Altinn 2 over, by services whose health is MessageHealth; nil: their windows are left to other
+	// processes.
+	Messages      *message.Deliverer
+	MessageHealth []HealthCheck
+	Log           *zap.Logger
+	Config        WalkerConfig
+	// Admit waits until one more item of a stream may be delivered, by the rate of the stream and by what live leaves to history
 	// (Invariant 9); release is called when the item is done. nil admits all.
-	Admit func(ctx context.Context, source ledger.Source) (release func(), err error)
+	Admit func(ctx context.Context, of stream.Stream) (release func(), err error)
 	// Items counts what is recorded; nil counts nothing.
 	Items *ItemCounter
 	// Stopping is closed when the process is to end: slices save their checkpoints and return.
@@ -136,10 +142,10 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 		if t.backfill, err = q.LockBackfill(ctx, backfillID); err != nil {
 			return fmt.Errorf("read backfill: %w", err)
 		}
-		if t.backfill.State != StateRunning {
+		if t.backfill.State != StateRunning || !w.canWalk(t.backfill.Source) {
 			return errIdle
 		}
-		if paused, err := q.HistoryPaused(ctx, t.backfill.Source); err != nil || paused {
+		if paused, err := q.StreamPaused(ctx, db.StreamPausedParams{Source: t.backfill.Source, Stream: t.backfill.Stream}); err != nil || paused {
 			return cmp.Or(err, errIdle)
 		}
 		walked, err := q.HeldWindows(ctx, backfillID)
@@ -149,7 +155,10 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 		if walked >= int64(t.backfill.Parallel) {
 			return errIdle
 		}
-		t.window, err = q.ClaimWindow(ctx, db.ClaimWindowParams{BackfillID: backfillID, Worker: &config.Worker, Lease: config.Lease})
+		t.window, err = q.ClaimWindow(ctx, db.ClaimWindowParams{
+			BackfillID: backfillID, Worker: &config.Worker, Lease: config.Lease, Source: t.backfill.Source,
+			AfterTransfer: followsTransfer(&t.backfill),
+		})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return errIdle
 		}
@@ -161,14 +170,22 @@ func (w *Walker) claim(ctx context.Context, backfillID int64, config WalkerConfi
 	if err != nil {
 		return nil, fmt.Errorf("claim: %w", err)
 	}
-	t.checkpoint = Checkpoint{Reached: t.window.Reached, Mode: Mode(t.window.ReachedMode)}
-	t.token, t.tokenIsOld = t.window.TieToken, t.window.TieToken != ""
 	t.log = w.Log.With(
 		zap.Int64(telemetry.LogKeyBackfillID, backfillID), zap.String(telemetry.LogKeySource, string(t.backfill.Source)),
-		zap.String(telemetry.LogKeyStream, streamHistory), zap.String(telemetry.LogKeyWindow, t.name()),
+		zap.String(telemetry.LogKeyStream, t.backfill.Stream), zap.String(telemetry.LogKeyWindow, t.name()),
 		zap.Int64(telemetry.LogKeyEpoch, t.window.Epoch))
-	t.carrier = t.newCarrier()
+	t.course = t.newCourse()
 	return t, nil
+}
+
+// canWalk tells whether this process has what the windows of a source take.
+func (w *Walker) canWalk(source ledger.Source) bool {
+	return source != ledger.A2Correspondence || w.Messages != nil
+}
+
+// followsTransfer tells whether the windows of a backfill may be taken up only once they are transferred. Given items have none.
+func followsTransfer(b *db.Backfill) bool {
+	return b.Stream == stream.Publish && b.Oldest.Before(b.Newest)
 }
 
 func (w *Walker) memoryOf(backfillID int64) *memory {

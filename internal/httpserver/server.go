@@ -18,6 +18,8 @@ type Config struct {
 	Addr string
 	// Ready tells what keeps the worker from working; nil when nothing does.
 	Ready func(ctx context.Context) error
+	// Notes are what is wrong although the worker works: they stand in the answer to /readyz. nil: there are none.
+	Notes func() []string
 	// Metrics answers /metrics.
 	Metrics http.Handler
 	// Intake takes events and commands in; nil: there is none.
@@ -80,11 +82,15 @@ func Handler(config Config) http.Handler {
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 		defer cancel()
+		var notes []string
+		if config.Notes != nil {
+			notes = config.Notes()
+		}
 		if err := config.Ready(ctx); err != nil {
-			answer(w, http.StatusServiceUnavailable, "not ready", err.Error())
+			answer(w, http.StatusServiceUnavailable, "not ready", err.Error(), notes...)
 			return
 		}
-		answer(w, http.StatusOK, "ready", "")
+		answer(w, http.StatusOK, "ready", "", notes...)
 	})
 	mux.Handle("GET /metrics", config.Metrics)
 	if config.Intake != nil {
@@ -93,15 +99,16 @@ func Handler(config Config) http.Handler {
 	return mux
 }
 
-func answer(w http.ResponseWriter, status int, word, reason string) {
+func answer(w http.ResponseWriter, status int, word, reason string, notes ...string) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	body, err := json.Marshal(struct {
-		Status string `json:"status"`
-		Reason string `json:"reason,omitempty"`
-	}{word, reason})
+		Status string   `json:"status"`
+		Reason string   `json:"reason,omitempty"`
+		Notes  []string `json:"notes,omitempty"`
+	}{word, reason, notes})
 	if err != nil {
-		return // two texts always marshal
+		return // texts always marshal
 	}
 	_, _ = w.Write(body) // a reader that hung up is not our concern
 }

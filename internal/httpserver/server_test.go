@@ -29,8 +29,9 @@ func metrics(text string) http.Handler {
 }
 
 type told struct {
-	Status string `json:"status"`
-	Reason string `json:"reason"`
+	Status string   `json:"status"`
+	Reason string   `json:"reason"`
+	Notes  []string `json:"notes"`
 }
 
 func ask(t *testing.T, handler http.Handler, method, path string) (int, http.Header, []byte) {
@@ -55,7 +56,7 @@ func TestHealthAndReadiness(t *testing.T) {
 		"alive":                     {"/healthz", ready, http.StatusOK, told{Status: "ok"}},
 		"alive though not ready":    {"/healthz", broken, http.StatusOK, told{Status: "ok"}},
 		"ready":                     {"/readyz", ready, http.StatusOK, told{Status: "ready"}},
-		"not ready, and the reason": {"/readyz", broken, http.StatusServiceUnavailable, told{"not ready", "the database does not answer"}},
+		"not ready, and the reason": {"/readyz", broken, http.StatusServiceUnavailable, told{Status: "not ready", Reason: "the database does not answer"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -68,6 +69,18 @@ func TestHealthAndReadiness(t *testing.T) {
 			assert.Equal(t, tt.want, got)
 		})
 	}
+}
+
+// What is wrong and keeps nobody from working is told, and the worker stays ready.
+func TestReadyWithNotes(t *testing.T) {
+	t.Parallel()
+	notes := []string{"nothing comes in from the bus"}
+	handler := httpserver.Handler(httpserver.Config{Ready: ready, Notes: func() []string { return notes }, Metrics: metrics("")})
+	status, _, body := ask(t, handler, http.MethodGet, "/readyz")
+	assert.Equal(t, http.StatusOK, status)
+	var got told
+	require.NoError(t, json.Unmarshal(body, &got))
+	assert.Equal(t, told{Status: "ready", Notes: notes}, got)
 }
 
 // Kubernetes asks every few seconds, and an answer that hangs is worse than none.

@@ -45,7 +45,7 @@ type Live struct {
 	Events *live.Events
 	Keeper *live.Keeper
 	Poller *live.Poller
-	// EventSlots is how many events this process delivers at once.
+	// EventSlots is how many events of app instances this process delivers at once; a quarter as many of forms come on top.
 	EventSlots int
 }
 
@@ -56,7 +56,7 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 	river.AddWorker(workers, &historySliceWorker{walker: config.Walker})
 	river.AddWorker(workers, &historyKeepWorker{keeper: keeper})
 	river.AddWorker(workers, &discoverOrgsWorker{keeper: keeper})
-	AddEventWorkers(workers, config.Live.Events, config.Live.Keeper)
+	AddEventWorkers(workers, config.Live.Events)
 	AddPollWorkers(workers, config.Live.Poller)
 
 	periodic := []*river.PeriodicJob{
@@ -66,7 +66,6 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 		river.NewPeriodicJob(river.PeriodicInterval(discoverEvery), func() (river.JobArgs, *river.InsertOpts) {
 			return DiscoverOrgs{}, onlyOnce()
 		}, &river.PeriodicJobOpts{RunOnStart: true}),
-		InboxSchedule(),
 	}
 	polls, err := PollSchedules(config.Live.Poller.Config)
 	if err != nil {
@@ -78,6 +77,7 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 			queueHistory:      {MaxWorkers: config.HistorySlots},
 			queueHousekeeping: {MaxWorkers: housekeepers},
 			QueueEvents:       {MaxWorkers: config.Live.EventSlots, FetchCooldown: fetchCooldown},
+			QueueForms:        {MaxWorkers: max(config.Live.EventSlots/formsPart, 1), FetchCooldown: fetchCooldown},
 			QueuePoll:         {MaxWorkers: PollSlots},
 		},
 		PeriodicJobs:                append(periodic, polls...),
@@ -91,7 +91,7 @@ func NewClient(pool *pgxpool.Pool, keeper *history.Keeper, config Config) (*rive
 	}
 	// What the keeper enqueues goes through the client that runs it.
 	keeper.Enqueue = EnqueueSlices(client)
-	config.Live.Keeper.Enqueue, config.Live.Keeper.Queue = EnqueueEvents(client), QueueEvents
+	config.Live.Keeper.Enqueue, config.Live.Keeper.Queue = EnqueueEvents(client), QueueOf
 	return client, nil
 }
 

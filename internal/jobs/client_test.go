@@ -134,7 +134,7 @@ func (p *plant) order(t *testing.T) int64 {
 		Reason: "test", Operator: "kari",
 	})
 	require.NoError(t, err)
-	return made.ID
+	return made[0].ID
 }
 
 func (p *plant) progress(t *testing.T, id int64) history.Progress {

@@ -14,16 +14,26 @@ import (
 )
 
 const (
-	// QueueEvents is the queue of events.
+	// QueueEvents is the queue of app instances' events; QueueForms that of archived forms', of which Altinn 2 may send a backlog at
+	// once: neither a backlog nor a slow rate of the one takes slots from the other.
 	QueueEvents = "events"
+	QueueForms  = "form_events"
+	// formsPart is for how many slots of app instances there is one of forms.
+	formsPart = 4
 	// eventTimeout leaves a delivery that took too long the time to write that down.
 	eventTimeout = live.DeliveryTimeout + 15*time.Second
 	// eventAttempts is how often our own or the database's fault may end a job. River discards it then, and the keeper gives
 	// its event another; an item's failures do not count here.
 	eventAttempts = 100
-	// Altinn 2 may send a backlog of forms at once, which nobody waits for by the second: app instances' events go before them.
-	instancesFirst, formsSecond = 1, 2
 )
+
+// QueueOf is the queue of a source's events.
+func QueueOf(source ledger.Source) string {
+	if source == ledger.A2ArchivedForms {
+		return QueueForms
+	}
+	return QueueEvents
+}
 
 // EventDelivery delivers one row of the inbox. The row is what counts: a job without one has nothing to do.
 type EventDelivery struct {
@@ -57,10 +67,9 @@ func (w *eventWorker) NextRetry(*river.Job[EventDelivery]) time.Time {
 	return time.Now().Add(retryAfter)
 }
 
-// AddEventWorkers registers what delivers events and what keeps their inbox.
-func AddEventWorkers(workers *river.Workers, events *live.Events, keeper *live.Keeper) {
+// AddEventWorkers registers what delivers events.
+func AddEventWorkers(workers *river.Workers, events *live.Events) {
 	river.AddWorker(workers, &eventWorker{events: events})
-	river.AddWorker(workers, &inboxKeepWorker{keeper: keeper})
 }
 
 // EnqueueEvents gives the function that inserts the jobs of rows of the inbox in the transaction that writes the rows. No
@@ -70,16 +79,12 @@ func EnqueueEvents(client *river.Client[pgx.Tx]) live.EnqueueEvents {
 		if len(rows) == 0 {
 			return nil, nil
 		}
-		priority := instancesFirst
-		if source == ledger.A2ArchivedForms {
-			priority = formsSecond
-		}
 		params := make([]river.InsertManyParams, len(rows))
 		position := make(map[int64]int, len(rows))
 		for i, row := range rows {
 			params[i] = river.InsertManyParams{
 				Args:       EventDelivery{InboxID: row},
-				InsertOpts: &river.InsertOpts{Queue: QueueEvents, MaxAttempts: eventAttempts, Priority: priority},
+				InsertOpts: &river.InsertOpts{Queue: QueueOf(source), MaxAttempts: eventAttempts},
 			}
 			position[row] = i
 		}
@@ -97,30 +102,4 @@ func EnqueueEvents(client *river.Client[pgx.Tx]) live.EnqueueEvents {
 		}
 		return jobs, nil
 	}
-}
-
-// InboxKeep keeps the inbox: rows without a job get one.
-type InboxKeep struct{}
-
-// Kind names the job in River's table.
-func (InboxKeep) Kind() string { return "inbox_keep" }
-
-type inboxKeepWorker struct {
-	river.WorkerDefaults[InboxKeep]
-
-	keeper *live.Keeper
-}
-
-func (w *inboxKeepWorker) Work(ctx context.Context, _ *river.Job[InboxKeep]) error {
-	return w.keeper.Keep(ctx)
-}
-
-// keepInboxEvery is how soon a stream that was resumed, or that waits, is taken up again.
-const keepInboxEvery = 2 * time.Second
-
-// InboxSchedule is the periodic job that keeps the inbox.
-func InboxSchedule() *river.PeriodicJob {
-	return river.NewPeriodicJob(river.PeriodicInterval(keepInboxEvery), func() (river.JobArgs, *river.InsertOpts) {
-		return InboxKeep{}, onlyOnce()
-	}, &river.PeriodicJobOpts{RunOnStart: true})
 }

@@ -16,9 +16,12 @@ const (
 	// QueuePoll is where polls wait for a worker; a process needs PollSlots of them, one for each reach with a schedule.
 	QueuePoll = "poll"
 	// PollSlots lets a nightly sweep of hours keep no batch from its slot.
-	PollSlots = 6
+	PollSlots = 7
 	// pollAttempts is how often a poll that fails for our own sake is tried before the next tick does the same.
 	pollAttempts = 3
+	// messageTimeout is above the longest that one message may take, whose files may be gigabytes. A turn begins no message after the
+	// usual time; one under way goes on, or it would never be done.
+	messageTimeout = 45 * time.Minute
 )
 
 // Poll is one tick of a reach: "catch up to now", never "do this tick's minutes". What it is to do stands in the database, so
@@ -72,7 +75,12 @@ func (w *pollWorker) Work(ctx context.Context, job *river.Job[Poll]) error {
 }
 
 // Timeout is just above the longest turn.
-func (w *pollWorker) Timeout(*river.Job[Poll]) time.Duration { return sliceTimeout }
+func (w *pollWorker) Timeout(job *river.Job[Poll]) time.Duration {
+	if job.Args.Source == string(ledger.A2Correspondence) {
+		return messageTimeout
+	}
+	return sliceTimeout
+}
 
 // NextRetry is soon: River's default would take weeks in the end.
 func (w *pollWorker) NextRetry(*river.Job[Poll]) time.Time { return time.Now().Add(retryAfter) }

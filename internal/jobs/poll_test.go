@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -16,6 +17,9 @@ func TestPollsTickByTheWallClock(t *testing.T) {
 	schedules, err := PollSchedules(live.PollConfig{})
 	require.NoError(t, err)
 	assert.Len(t, schedules, 10, "each has a tick and a start")
+	schedules, err = PollSchedules(live.PollConfig{Messages: true})
+	require.NoError(t, err)
+	assert.Len(t, schedules, 12)
 
 	batch, found := live.PollConfig{}.ReachOf(ledger.A2ArchivedForms, live.ReachBatch)
 	require.True(t, found)
@@ -32,9 +36,9 @@ func TestPollsTickByTheWallClock(t *testing.T) {
 
 	for name, want := range map[string]time.Duration{
 		live.ReachBatch: 5 * time.Minute, live.ReachRecent: 5 * time.Minute, live.ReachDay: time.Hour, live.ReachDays: time.Hour,
-		live.ReachMonths: 24 * time.Hour, live.ReachCatchUp: live.DefaultCatchUpEvery,
+		live.ReachMonths: 24 * time.Hour, live.ReachCatchUp: live.DefaultCatchUpEvery, live.ReachDue: live.DefaultDueEvery,
 	} {
-		for _, r := range (live.PollConfig{}).Reaches() {
+		for _, r := range (live.PollConfig{Messages: true}).Reaches() {
 			if r.Name != name {
 				continue
 			}
@@ -43,4 +47,15 @@ func TestPollsTickByTheWallClock(t *testing.T) {
 			assert.Equal(t, want, period, name)
 		}
 	}
+}
+
+// A file of gigabytes is not begun again and again with every turn.
+func TestBatchOfMessagesOutlastsATurn(t *testing.T) {
+	t.Parallel()
+	w := &pollWorker{}
+	timeout := func(source ledger.Source) time.Duration {
+		return w.Timeout(&river.Job[Poll]{Args: Poll{Source: string(source), Reach: live.ReachBatch}})
+	}
+	assert.Greater(t, timeout(ledger.A2Correspondence), 30*time.Minute, "the longest that one file may take")
+	assert.Less(t, timeout(ledger.A2ArchivedForms), rescueAfter)
 }

@@ -40,7 +40,17 @@ const (
 	longPause = 20 * time.Second
 	// early is how much too early a try may be: River's clock is the process's own.
 	early = 20 * time.Millisecond
+	// pauseGrace is how long a delivery under way may go on once its stream is paused.
+	pauseGrace = time.Second
+	// A row that fails where nothing else is there to compare it with is to blame after so long, and so many tries.
+	aloneFor   = time.Hour
+	aloneTries = 10
+	// mostAlone is how many different items, all failing, may be all there is to try.
+	mostAlone = 3
 )
+
+// errPaused tells that a delivery was ended because its stream was paused.
+var errPaused = errors.New("the stream was paused")
 
 // EventsConfig is what Events are made of.
 type EventsConfig struct {
@@ -110,6 +120,9 @@ type event struct {
 
 func (ev *event) item() delivery.Item {
 	item := delivery.Item{ID: ev.id, AppID: ev.AppID, Migration: ev.Migration, Attempt: int(ev.Held) + 1}
+	if ev.AppID == "" {
+		item.Source = ev.Source
+	}
 	if ev.Created != nil {
 		item.Created = *ev.Created
 	}
@@ -157,12 +170,12 @@ func (e *Events) Deliver(ctx context.Context, id, job int64) (End, error) {
 // stands parks the event if its stream stands still: operators paused it, or this process found it failing just now.
 func (e *Events) stands(ctx context.Context, ev *event) (end End, stands bool, err error) {
 	if open, reason := e.config.Gate.Open(ev.Source, stream.Live); !open {
-		end, err = e.park(ctx, ev, reason, 0)
+		end, err = e.park(ctx, ev, parking{reason: reason})
 		return end, true, err
 	}
 	if rest := e.resting(ev.Source); rest > 0 {
 		reason, _, _ := e.config.Gate.Waiting(ev.Source, stream.Live)
-		end, err = e.park(ctx, ev, reason, rest)
+		end, err = e.park(ctx, ev, parking{reason: reason, rest: rest})
 		return end, true, err
 	}
 	return End{}, false, nil
@@ -228,7 +241,7 @@ func (e *Events) deliver(ctx context.Context, ev *event) (End, error) {
 	var end End
 	var taken []db.TakeFromInboxRow
 	item := ev.item()
-	work, cancel := context.WithTimeout(ctx, DeliveryTimeout)
+	work, cancel := e.whileOpen(ctx, ev.Source)
 	defer cancel()
 	result, err := e.recorder.Deliver(work, item, func(ctx context.Context, q *db.Queries, result delivery.Result) error {
 		var err error
@@ -239,7 +252,15 @@ func (e *Events) deliver(ctx context.Context, ev *event) (End, error) {
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return End{Again: true}, nil // the process stops: the job is taken up by another
+	case err != nil && errors.Is(context.Cause(work), errPaused):
+		if end, stands, err := e.stands(ctx, ev); stands {
+			return end, err
+		}
+		return End{Again: true}, nil // resumed meanwhile
 	case isUnrecorded:
+		if failure, refused := unrecorded.Refused(); refused {
+			return e.blame(ctx, ev, item, result, failure, causeRefused)
+		}
 		return End{}, fmt.Errorf("event %d: %w", ev.ID, unrecorded)
 	case err != nil:
 		return e.failed(ctx, ev, item, result, err)
@@ -252,6 +273,33 @@ func (e *Events) deliver(ctx context.Context, ev *event) (End, error) {
 	return end, nil
 }
 
+// whileOpen gives the context of a delivery: its time is bounded, and ends soon after its stream is paused, with errPaused.
+func (e *Events) whileOpen(ctx context.Context, source ledger.Source) (context.Context, context.CancelFunc) {
+	work, end := context.WithCancelCause(ctx)
+	work, cancel := context.WithTimeout(work, DeliveryTimeout)
+	closed := e.config.Gate.Closed(source, stream.Live)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		select {
+		case <-work.Done():
+			return
+		case <-closed:
+		}
+		grace := time.NewTimer(pauseGrace)
+		defer grace.Stop()
+		select {
+		case <-work.Done():
+		case <-grace.C:
+			end(errPaused)
+		}
+	})
+	return work, func() {
+		cancel()
+		end(nil)
+		watching.Wait()
+	}
+}
+
 // take takes away what the delivery has made needless: all events on the instance that came in before its reading began. The
 // event itself stays while a submission lacks its PDF.
 func (e *Events) take(ctx context.Context, q *db.Queries, ev *event, result delivery.Result) (End, []db.TakeFromInboxRow, error) {
@@ -260,6 +308,9 @@ func (e *Events) take(ctx context.Context, q *db.Queries, ev *event, result deli
 	taken, err := q.TakeFromInbox(ctx, db.TakeFromInboxParams{ID: ev.ID, Keep: wait, InstanceGuid: ev.id.GUID, ReadAt: result.ReadAt})
 	if err != nil {
 		return End{}, nil, fmt.Errorf("event %d: take it from the inbox: %w", ev.ID, err)
+	}
+	if err := e.anew(ctx, q, ev, result); err != nil {
+		return End{}, nil, err
 	}
 	if !wait {
 		return End{}, taken, nil
@@ -272,6 +323,37 @@ func (e *Events) take(ctx context.Context, q *db.Queries, ev *event, result deli
 		return End{}, nil, fmt.Errorf("event %d: put it off: %w", ev.ID, err)
 	}
 	return End{Again: true, Pause: pause}, taken, nil
+}
+
+// anew sees to a form that the ledger now has under more than one item with a dialog: it was migrated anew, and the old instance is
+// gone without a word (Storage reference 12.3). An event of ours tells of each of the others, which raises no further ones.
+func (e *Events) anew(ctx context.Context, q *db.Queries, ev *event, result delivery.Result) error {
+	if ev.intake == IntakeAnew {
+		return nil
+	}
+	shared, err := ledger.Sharing(ctx, q, []ledger.Entry{result.Entry()})
+	if err != nil {
+		return fmt.Errorf("event %d: %w", ev.ID, err)
+	}
+	var others []Command
+	for i := range shared {
+		if other := &shared[i]; other.ItemID != result.ItemID && !other.Instance.IsZero() {
+			others = append(others, Command{
+				ID: other.Instance, Created: dialogid.Time(other.ItemID), Migration: true, Intake: IntakeAnew, source: other.Source,
+			})
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	p := columnsOf(others)
+	if p.Ids, err = q.NextInboxIDs(ctx, int32(len(others))); err != nil { //nolint:gosec // a handful
+		return fmt.Errorf("event %d: number others of its form: %w", ev.ID, err)
+	}
+	if err := q.AddToInbox(ctx, p); err != nil { // parked: the keeper gives them jobs
+		return fmt.Errorf("event %d: tell of others of its form: %w", ev.ID, err)
+	}
+	return nil
 }
 
 func (e *Events) count(ctx context.Context, ev *event, result delivery.Result, end End, taken []db.TakeFromInboxRow) {
@@ -299,17 +381,25 @@ func (e *Events) failed(ctx context.Context, ev *event, item delivery.Item, resu
 		return End{Again: true}, nil
 	}
 	if failure.Class == transport.Systemic {
-		return e.wait(ctx, ev, failure.Detail)
+		return e.wait(ctx, ev, failure.Detail, false)
 	}
 	if !failure.OfItem {
 		if reason, failing := e.failing(); failing {
-			return e.wait(ctx, ev, reason)
+			return e.wait(ctx, ev, reason, false)
 		}
 	}
-	of, attempt := causeOf(failure), int(ev.Attempt)+1
+	of := causeOf(failure)
 	if own, ok := errors.AsType[*delivery.Error](cause); ok && own.NothingThere {
 		of = causeNothingThere
 	}
+	return e.blame(ctx, ev, item, result, failure, of)
+}
+
+// blame puts an item off that could not be delivered while the systems look well, or in quarantine, unless too many fail alike.
+func (e *Events) blame(
+	ctx context.Context, ev *event, item delivery.Item, result delivery.Result, failure delivery.Failure, of cause,
+) (End, error) {
+	attempt := int(ev.Attempt) + 1
 	pause, again := retryIn(of, attempt, e.config.Jitter())
 	if of == causeNothingThere && !again {
 		return End{}, e.drop(ctx, ev)
@@ -319,17 +409,24 @@ func (e *Events) failed(ctx context.Context, ev *event, item delivery.Item, resu
 		alike.Note(ev.id.String(), failure.Reason, !failure.OfItem)
 	}
 	verdict := alike.Judge(maxFailureShare)
-	if verdict.Tripped && verdict.Reason == failure.Reason {
+	stops := verdict.Tripped && verdict.Reason == failure.Reason
+	alone := stops && verdict.Of <= mostAlone
+	if stops && !(alone && ev.longAlone()) {
 		const text = "%d of the last %d items failed alike: %s (for one: %s)"
-		return e.wait(ctx, ev, fmt.Sprintf(text, verdict.Failed, verdict.Of, verdict.Reason, failure.Detail))
+		return e.wait(ctx, ev, fmt.Sprintf(text, verdict.Failed, verdict.Of, verdict.Reason, failure.Detail), alone)
 	}
-	if !again && of != causeNone && !failure.OfItem && !verdict.Well {
-		// Too few others went well lately for this one to be blamed (Invariant 8).
+	if alone || !again && of != causeNone && !failure.OfItem && !verdict.Well {
+		// Too few others went well lately for this one to be blamed for good: it stands among the exceptions, its event stays, and no
+		// attempt counts (Invariant 8).
 		pause, again, attempt = longestPause(of, e.config.Jitter()), true, int(ev.Attempt)
 	}
 	bad := delivery.Quarantined(item, result, failure, attempt)
 	if again {
-		return e.retry(ctx, ev, bad, failure, attempt, pause)
+		end, err := e.retry(ctx, ev, bad, failure, attempt, pause)
+		if alone && err == nil {
+			err = e.config.Gate.ClearWaiting(ctx, ev.Source, stream.Live)
+		}
+		return end, err
 	}
 	return e.quarantine(ctx, ev, bad, failure, attempt)
 }
@@ -420,8 +517,13 @@ func (e *Events) fields(ev *event, failure delivery.Failure) []zap.Field {
 	}
 }
 
-// wait stops the stream: a system is failing and no item is to blame, so nothing counts as an attempt (Invariant 8).
-func (e *Events) wait(ctx context.Context, ev *event, reason string) (End, error) {
+// longAlone tells whether the row has failed for so long, and so often, where nothing else was there to compare it with, that it
+// need not hold its stream up any longer.
+func (ev *event) longAlone() bool { return ev.AloneFor >= aloneFor && ev.AloneTries >= aloneTries }
+
+// wait stops the stream: a system is failing and no item is to blame, so nothing counts as an attempt (Invariant 8). alone: the
+// systems look well, and there is only this item to tell by.
+func (e *Events) wait(ctx context.Context, ev *event, reason string, alone bool) (End, error) {
 	// Deliveries that were under way fail with it, each in words of its own: the first speaks for all.
 	if e.resting(ev.Source) <= 0 {
 		if err := e.config.Gate.SetWaiting(ctx, ev.Source, stream.Live, reason); err != nil {
@@ -431,13 +533,22 @@ func (e *Events) wait(ctx context.Context, ev *event, reason string) (End, error
 	e.mu.Lock()
 	e.restUntil[ev.Source] = time.Now().Add(e.config.Rest)
 	e.mu.Unlock()
-	return e.park(ctx, ev, reason, e.config.Rest)
+	return e.park(ctx, ev, parking{reason: reason, rest: e.config.Rest, alone: &alone})
+}
+
+// parking is why a row is parked, and for how long at least; alone as in wait, nil for one that was not tried.
+type parking struct {
+	reason string
+	rest   time.Duration
+	alone  *bool
 }
 
 // park takes the row from its job, which is over then. Jobs do not spin while a stream stands still.
-func (e *Events) park(ctx context.Context, ev *event, reason string, rest time.Duration) (End, error) {
-	reason = telemetry.Redact(reason)
-	err := db.New(e.config.Pool).ParkInbox(ctx, db.ParkInboxParams{ID: ev.ID, JobID: ev.JobID, Failure: &reason, Pause: max(rest, 0)})
+func (e *Events) park(ctx context.Context, ev *event, p parking) (End, error) {
+	reason := telemetry.Redact(p.reason)
+	err := db.New(e.config.Pool).ParkInbox(ctx, db.ParkInboxParams{
+		ID: ev.ID, JobID: ev.JobID, Failure: &reason, Pause: max(p.rest, 0), Alone: p.alone,
+	})
 	if err != nil {
 		return End{}, fmt.Errorf("event %d: park it: %w", ev.ID, err)
 	}

@@ -594,16 +594,37 @@ func TestInstancesGoBeforeABacklogOfForms(t *testing.T) {
 		p.accept(t, form.command())
 	}
 	p.accept(t, newThing().command())
-	first := func() (source string) {
-		require.NoError(t, p.pool.QueryRow(t.Context(), `select i.source from inbox i join river_job j on j.id = i.job_id
-			where j.state = 'available' order by j.priority, j.scheduled_at, j.id limit 1`).Scan(&source))
-		return source
+	ahead := func() (n int) {
+		require.NoError(t, p.pool.QueryRow(t.Context(), `select count(*) from river_job j join inbox i on j.id = i.job_id
+			where j.queue = (select o.queue from river_job o join inbox i on o.id = i.job_id where i.source = 'a3-app-instances')
+				and i.source = 'a2-archived-forms'`).Scan(&n))
+		return n
 	}
-	assert.Equal(t, string(ledger.A3AppInstances), first())
+	assert.Zero(t, ahead())
 	_, err := p.pool.Exec(t.Context(), "delete from river_job")
 	require.NoError(t, err)
 	require.NoError(t, p.keeper.Keep(t.Context()))
-	assert.Equal(t, string(ledger.A3AppInstances), first(), "nor when jobs are made anew")
+	assert.Zero(t, ahead(), "nor when jobs are made anew")
+}
+
+// A rate that operators have set makes a source's events wait; the other's have slots of their own.
+func TestAThrottledSourceHoldsNoSlotOfTheOther(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t)
+	slow := 0.001
+	order := stream.Order{Operator: "kari", Reason: "gently"}
+	require.NoError(t, stream.Throttle(t.Context(), p.pool, stream.Stream{Source: source, Direction: stream.Live}, &slow, order))
+	require.NoError(t, p.gate.Refresh(t.Context()))
+	for range 200 {
+		p.accept(t, p.put(t, newThing()).command())
+	}
+	form := newThing()
+	form.app, form.archive = a2App, true
+	p.put(t, form)
+	p.accept(t, form.command())
+	p.work(t, 2)
+	require.Eventually(t, func() bool { return p.title(t, form) != "none" }, 30*time.Second, 5*time.Millisecond)
+	assert.Greater(t, len(p.rows(t)), 190, "the throttled ones wait")
 }
 
 // TestOrderDoesNotMatter changes instances and sends their events late, doubled and in any order, while workers deliver: in

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -27,6 +28,9 @@ const (
 	probes = 3
 	// sweepChunk is how many rows are looked over for lost jobs in a round: a million takes minutes, and costs little.
 	sweepChunk = 20_000
+	// keepEvery is how soon a stream that was resumed, or that waits, is taken up again; sweepEvery how often rows are swept.
+	keepEvery  = 2 * time.Second
+	sweepEvery = 10 * time.Second
 )
 
 // Keeper sees to it that every row of the inbox has a job: parked ones once their stream goes on, and those whose job was
@@ -34,8 +38,8 @@ const (
 type Keeper struct {
 	Pool    *pgxpool.Pool
 	Enqueue EnqueueEvents
-	// Queue is the one that Enqueue inserts into.
-	Queue string
+	// Queue is the one that Enqueue inserts a source's jobs into.
+	Queue func(ledger.Source) string
 	Gate  *stream.Gate
 	Log   *zap.Logger
 
@@ -44,16 +48,80 @@ type Keeper struct {
 	swept int64
 }
 
-// Keep looks after everything once. It is meant to be called every few seconds and does nothing while another process is at
-// it.
+// Run keeps the inbox until ctx is done. It is no job: one that was at work when its process was killed would keep all others
+// from it until it is rescued, minutes later.
+func (k *Keeper) Run(ctx context.Context) {
+	var sweepAt time.Time
+	failing := false
+	for {
+		now := time.Now()
+		err := k.tend(ctx)
+		if err == nil && !now.Before(sweepAt) {
+			sweepAt = now.Add(sweepEvery)
+			err = k.sweep(ctx)
+		}
+		if err != nil && ctx.Err() == nil && !failing {
+			k.Log.Error("events without a job wait", zap.Error(err), zap.Float64(telemetry.LogKeyNextRetry, keepEvery.Seconds()))
+		}
+		failing = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(keepEvery):
+		}
+	}
+}
+
+// Keep looks after everything once. It does nothing while another process is at it.
 func (k *Keeper) Keep(ctx context.Context) error {
+	if err := k.tend(ctx); err != nil {
+		return err
+	}
+	return k.sweep(ctx)
+}
+
+// tend does what cannot wait: parked rows of streams that go on, and rows whose process died.
+func (k *Keeper) tend(ctx context.Context) error {
 	for _, source := range Sources() {
 		if err := k.unpark(ctx, source); err != nil {
 			return fmt.Errorf("keep inbox of %s: %w", source, err)
 		}
 	}
-	if err := k.sweep(ctx); err != nil {
+	return k.adopt(ctx)
+}
+
+// adopt gives new jobs to the rows whose jobs died with their process. That may be at work nonetheless, and only not be heard of:
+// then two deliver one item, which does no harm (Invariants 2 to 4).
+func (k *Keeper) adopt(ctx context.Context) error {
+	queues := make([]string, 0, len(Sources()))
+	for _, source := range Sources() {
+		queues = append(queues, k.Queue(source))
+	}
+	err := k.inTurn(ctx, func(tx pgx.Tx, q *db.Queries) error {
+		orphans, err := q.OrphansInInbox(ctx, db.OrphansInInboxParams{Queues: queues, Alive: stream.Alive})
+		if err != nil {
+			return fmt.Errorf("look for events of dead workers: %w", err)
+		}
+		bySource := map[ledger.Source][]int64{}
+		for _, row := range orphans {
+			bySource[row.Source] = append(bySource[row.Source], row.ID)
+		}
+		return k.replace(ctx, tx, q, bySource)
+	})
+	if err != nil {
 		return fmt.Errorf("keep inbox: %w", err)
+	}
+	return nil
+}
+
+// replace gives rows that have lost their jobs new ones.
+func (k *Keeper) replace(ctx context.Context, tx pgx.Tx, q *db.Queries, bySource map[ledger.Source][]int64) error {
+	for source, rows := range bySource {
+		k.Log.Warn("events had lost their jobs and get new ones", zap.String(telemetry.LogKeySource, string(source)),
+			zap.Int(telemetry.LogKeyCount, len(rows)))
+		if err := k.giveJobs(ctx, tx, q, source, rows); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -82,7 +150,7 @@ func (k *Keeper) unpark(ctx context.Context, source ledger.Source) error {
 
 func (k *Keeper) unparkChunk(ctx context.Context, source ledger.Source, size int32) (given int, err error) {
 	err = k.inTurn(ctx, func(tx pgx.Tx, q *db.Queries) error {
-		atHand, err := q.EventsAtHand(ctx, db.EventsAtHandParams{Queue: k.Queue, AtMost: mostAtHand})
+		atHand, err := q.EventsAtHand(ctx, db.EventsAtHandParams{Queue: k.Queue(source), AtMost: mostAtHand})
 		if err != nil {
 			return fmt.Errorf("count jobs at hand: %w", err)
 		}
@@ -103,7 +171,7 @@ func (k *Keeper) unparkChunk(ctx context.Context, source ledger.Source, size int
 func (k *Keeper) sweep(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.inTurn(ctx, func(tx pgx.Tx, q *db.Queries) error {
+	err := k.inTurn(ctx, func(tx pgx.Tx, q *db.Queries) error {
 		last, err := q.LastSwept(ctx, db.LastSweptParams{After: k.swept, AtMost: sweepChunk})
 		if err != nil {
 			return fmt.Errorf("find the next part: %w", err)
@@ -126,18 +194,16 @@ func (k *Keeper) sweep(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("lock events whose jobs are lost: %w", err)
 		}
-		k.Log.Warn("events had lost their jobs and get new ones", zap.Int(telemetry.LogKeyCount, len(locked)))
 		bySource := map[ledger.Source][]int64{}
 		for _, row := range locked {
 			bySource[row.Source] = append(bySource[row.Source], row.ID)
 		}
-		for source, rows := range bySource {
-			if err := k.giveJobs(ctx, tx, q, source, rows); err != nil {
-				return err
-			}
-		}
-		return nil
+		return k.replace(ctx, tx, q, bySource)
 	})
+	if err != nil {
+		return fmt.Errorf("keep inbox: %w", err)
+	}
+	return nil
 }
 
 // inTurn runs do in a transaction, unless another process is at it.

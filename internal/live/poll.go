@@ -15,6 +15,7 @@ import (
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/telemetry"
@@ -52,6 +53,9 @@ type Poller struct {
 	Storage  *storage.Client
 	Delivery *delivery.Deliverer
 	Health   []batch.HealthCheck
+	// Messages brings messages of Altinn 2 over, by services whose health is MessageHealth; only with PollConfig.Messages.
+	Messages      *message.Deliverer
+	MessageHealth []batch.HealthCheck
 	// Gate is the operators' word on the streams, and the pace of each.
 	Gate   *stream.Gate
 	Log    *zap.Logger
@@ -77,6 +81,7 @@ type pollMemory struct {
 	// tries counts the runs that an item held up, by its key; timeouts the listings that failed in a row, by organisation.
 	tries    map[string]int
 	timeouts map[string]int
+	alone    alone
 }
 
 func (m *pollMemory) triesOf(key string) int {
@@ -123,7 +128,7 @@ func (p *Poller) Run(ctx context.Context, reach Reach) (PollEnd, error) {
 		if open, _ := p.Gate.Open(reach.Source, stream.Live); !open {
 			return PollEnd{Rest: gateRest}, nil
 		}
-		run, rest, err := p.claim(ctx, reach, config)
+		run, rest, err := p.claim(ctx, p.present(reach), config)
 		switch {
 		case errors.Is(err, errPollHeld):
 			return PollEnd{Rest: max(rest, 0)}, nil
@@ -142,6 +147,14 @@ func (p *Poller) Run(ctx context.Context, reach Reach) (PollEnd, error) {
 			return end, nil
 		}
 	}
+}
+
+// present is the reach as things are: nothing is left to events while none come in.
+func (p *Poller) present(reach Reach) Reach {
+	if !p.Gate.HearsEvents() {
+		reach.Grace = 0
+	}
+	return reach
 }
 
 // isOver tells whether a run must give its slot back.
@@ -208,7 +221,7 @@ func (p *Poller) take(ctx context.Context, reach Reach, config PollConfig) (*pol
 		if err := run.begin(ctx, q, row); err != nil {
 			return err
 		}
-		if len(run.positions) == 0 {
+		if reach.walk == overOrgs && len(run.positions) == 0 {
 			return errNoOrgs
 		}
 		return nil

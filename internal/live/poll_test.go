@@ -309,6 +309,7 @@ func TestTiesLargerThanAPageLoseNothing(t *testing.T) {
 func TestLostEventIsFoundPastTheGrace(t *testing.T) {
 	t.Parallel()
 	p := newPolling(t, func(c *live.PollConfig) { c.Intakes = true })
+	p.hear(t)
 	p.poll(t, live.ReachCatchUp)
 	start := p.clock()
 	lost, told := p.instance(t, -time.Second), p.instance(t, -2*time.Second)
@@ -331,6 +332,32 @@ func TestLostEventIsFoundPastTheGrace(t *testing.T) {
 	assert.EqualValues(t, 1, l.Found)
 	assert.InDelta(t, 0.5, l.FoundShare, 1e-9)
 	assert.Equal(t, p.clock().Add(-2*time.Second), *l.Watermark)
+}
+
+// hear makes the poller know that events come in.
+func (p *polling) hear(t testing.TB) {
+	t.Helper()
+	p.poller.Gate.Heard()
+	for range 2 { // told, and read
+		require.NoError(t, p.poller.Gate.Refresh(t.Context()))
+	}
+}
+
+// A secret that is set, and nobody who sends: what is new is not left to events that never come.
+func TestNothingIsLeftToEventsWhileNoneComeIn(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t, func(c *live.PollConfig) { c.Intakes = true })
+	p.poll(t, live.ReachCatchUp)
+	first := p.instance(t, -time.Second)
+	p.pass(10 * time.Second)
+	p.poll(t, live.ReachCatchUp)
+	assert.True(t, p.has(first))
+
+	p.hear(t)
+	second := p.instance(t, -time.Second)
+	p.pass(10 * time.Second)
+	p.poll(t, live.ReachCatchUp)
+	assert.False(t, p.has(second), "they do come in")
 }
 
 func TestWatermarkIsNoLaterThanTheOldestEventThatWaits(t *testing.T) {

@@ -116,7 +116,7 @@ func (r *pollRun) newCarrier(org string) *batch.Carrier {
 	p := r.poller
 	return &batch.Carrier{
 		Pool: p.Pool, Delivery: p.Delivery, Health: p.Health, Log: r.log, Alike: &r.memory.alike,
-		MaxFailureShare: r.config.MaxFailureShare, Source: r.reach.Source, Org: org,
+		MaxFailureShare: r.maxFailureShare(), Source: r.reach.Source, Org: org,
 		Concurrency: r.reach.Items, FirstPause: r.config.Rest / pollPausesInRest, Grace: pollGrace,
 		Stop: r.stop, Stopping: p.Stopping, MustStop: r.mustStop,
 		Admit: func(ctx context.Context) (func(), error) { return p.admit(ctx, r.reach.Source) },
@@ -153,6 +153,7 @@ func (w *orgWalk) page(ctx context.Context) (done bool, end batch.Ending, err er
 	}
 	end = w.carrier.Deliver(ctx, rows, listedAt)
 	w.judge(rows)
+	w.noteAlone(rows, end)
 	w.cursor, w.larger = next.next, 0
 	if next.done && w.front.held.IsZero() {
 		w.cursor.reached = w.run.to

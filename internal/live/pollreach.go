@@ -20,6 +20,9 @@ const (
 	// ReachDays and ReachMonths list the last days and months of archived forms again.
 	ReachDays   = "days"
 	ReachMonths = "months"
+	// ReachDue brings messages over that are owed a delivery: those put off, and those to be looked at again. What follows the changes
+	// of messages is a ReachBatch too.
+	ReachDue = "due"
 	// reachSecondLook goes over what was recorded some minutes ago.
 	reachSecondLook = "second-look"
 )
@@ -42,7 +45,21 @@ type Reach struct {
 	Schedule string
 	// Orgs is how many organisations are walked at once, Items how many items of each are delivered at once.
 	Orgs, Items int
+
+	walk walk
 }
+
+// walk is how a reach goes over its source.
+type walk int
+
+const (
+	// overOrgs goes through each organisation by time.
+	overOrgs walk = iota
+	// overChanges goes through all changes of messages by their number.
+	overChanges
+	// overDue takes up messages that are to be delivered again.
+	overDue
+)
 
 // Defaults of PollConfig.
 const (
@@ -54,6 +71,8 @@ const (
 	DefaultBatchOverlap   = 6 * time.Hour
 	DefaultDaysSpan       = 3 * 24 * time.Hour
 	DefaultMonthsSpan     = 92 * 24 * time.Hour
+	DefaultChangesOverlap = time.Hour
+	DefaultDueEvery       = 15 * time.Second
 
 	defaultPollPage  = 500
 	defaultPollLease = 30 * time.Second
@@ -84,7 +103,15 @@ type PollConfig struct {
 	DaysSpan       time.Duration // default 3 days, every hour
 	MonthsSpan     time.Duration // default 92 days, every night
 
-	// PageSize is the rows asked of Storage at a time; default 500.
+	// Messages: those of Altinn 2 are kept current too.
+	Messages bool
+	// ChangesOverlap is how far before a time the walk over changes of messages begins where it has no cursor: when live begins, and
+	// when the export refuses the one on record. Default 1 h.
+	ChangesOverlap time.Duration
+	// DueEvery is how often messages are looked for that are to be delivered again; default 15 s.
+	DueEvery time.Duration
+
+	// PageSize is the rows asked of Storage or of the export at a time; default 500.
 	PageSize int
 	// Concurrency is the items of one organisation delivered at once; default 16, a quarter of it for stretches listed again.
 	Concurrency int
@@ -107,6 +134,8 @@ func (c PollConfig) withDefaults() PollConfig {
 	orElse(&c.BatchOverlap, DefaultBatchOverlap)
 	orElse(&c.DaysSpan, DefaultDaysSpan)
 	orElse(&c.MonthsSpan, DefaultMonthsSpan)
+	orElse(&c.ChangesOverlap, DefaultChangesOverlap)
+	orElse(&c.DueEvery, DefaultDueEvery)
 	orElse(&c.PageSize, defaultPollPage)
 	orElse(&c.Concurrency, defaultPollItems)
 	orElse(&c.Lease, defaultPollLease)
@@ -137,7 +166,7 @@ func orElse[T comparable](v *T, otherwise T) {
 func (c PollConfig) Reaches() []Reach {
 	c = c.withDefaults()
 	few := max(c.Concurrency*defaultSweepItem/defaultPollItems, 1)
-	return []Reach{
+	reaches := []Reach{
 		{
 			Source: ledger.A3AppInstances, Name: ReachCatchUp, Overlap: c.CatchUpOverlap, Settle: catchUpSettle, Grace: c.Grace,
 			Every: c.CatchUpEvery, Orgs: defaultPollOrgs, Items: c.Concurrency,
@@ -163,18 +192,24 @@ func (c PollConfig) Reaches() []Reach {
 			Schedule: "11 1 * * *", Orgs: defaultSweepOrgs, Items: few,
 		},
 	}
+	if !c.Messages {
+		return reaches
+	}
+	return append(reaches,
+		Reach{Source: ledger.A2Correspondence, Name: ReachBatch, Overlap: c.ChangesOverlap, Schedule: "*/5 * * * *", walk: overChanges},
+		Reach{Source: ledger.A2Correspondence, Name: ReachDue, Every: c.DueEvery, walk: overDue})
 }
 
 // FirstReach is the one that a source's live watermark is made of.
 func FirstReach(source ledger.Source) string {
-	if source == ledger.A2ArchivedForms {
-		return ReachBatch
+	if source == ledger.A3AppInstances {
+		return ReachCatchUp
 	}
-	return ReachCatchUp
+	return ReachBatch
 }
 
 // follows tells whether runs go on from one another's position.
-func (r Reach) follows() bool { return r.Span == 0 }
+func (r Reach) follows() bool { return r.Span == 0 && r.walk != overDue }
 
 // item is how the reach's items are delivered: forms silently, as their message on the bus says too, app instances never
 // (Storage reference 14). age is how long ago the item changed.

@@ -167,6 +167,13 @@ func liveWatermark(ctx context.Context, q *db.Queries, source ledger.Source) (ti
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read the poll of %s: %w", source, err)
 	}
+	if source == ledger.A2Correspondence {
+		watermark, err := q.MessageWatermark(ctx, FirstReach(source))
+		if err != nil {
+			return time.Time{}, fmt.Errorf("read position of %s: %w", source, err)
+		}
+		return watermark.UTC(), nil
+	}
 	row, err := q.PollWatermark(ctx, db.PollWatermarkParams{Source: source, Reach: FirstReach(source)})
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read positions of %s: %w", source, err)

@@ -30,8 +30,10 @@ type pollRun struct {
 	// since is when the source was first polled; to is where the walks end.
 	since, to time.Time
 	positions map[string]time.Time
-	deadline  time.Time
-	log       *zap.Logger
+	// changes is how far a walk that is not by organisation has come.
+	changes  changesCursor
+	deadline time.Time
+	log      *zap.Logger
 
 	stop     chan struct{}
 	stopOnce sync.Once
@@ -48,12 +50,17 @@ type pollRun struct {
 	waiting             string
 	unfinished, failing bool
 	totals              batch.Accounts
+	// putOff counts messages that are tried again later.
+	putOff int
 }
 
 // begin sets the run's range and puts every organisation under its epoch.
 func (r *pollRun) begin(ctx context.Context, q *db.Queries, row db.Poll) error {
-	of := r.reach
 	r.waited = row.WaitingReason != nil
+	if r.reach.walk != overOrgs {
+		return r.beginMessages(ctx, q)
+	}
+	of := r.reach
 	goesOn := !of.follows() && row.Unfinished && row.RunTo != nil
 	if goesOn {
 		r.to = row.RunTo.UTC()
@@ -94,7 +101,7 @@ func (r *pollRun) do(ctx context.Context) (end PollEnd, asked bool, err error) {
 	walks, cancel := context.WithCancelCause(ctx)
 	var beats sync.WaitGroup
 	beats.Go(func() { r.keepAlive(walks, cancel) })
-	err = r.walkAll(walks)
+	err = r.walk(walks)
 	if err == nil {
 		err = r.flush(walks)
 	}
@@ -113,6 +120,17 @@ func (r *pollRun) do(ctx context.Context) (end PollEnd, asked bool, err error) {
 	}
 	end, asked, releaseErr := r.release(ctx, time.Since(began), err != nil)
 	return end, asked, errors.Join(err, releaseErr)
+}
+
+func (r *pollRun) walk(ctx context.Context) error {
+	switch r.reach.walk {
+	case overChanges:
+		return r.walkChanges(ctx)
+	case overDue:
+		return r.walkDue(ctx)
+	case overOrgs:
+	}
+	return r.walkAll(ctx)
 }
 
 func (r *pollRun) walkAll(ctx context.Context) error {
@@ -323,7 +341,11 @@ func (r *pollRun) tellStream(ctx context.Context, waiting string) error {
 	if r.unfinished || r.failing {
 		return nil
 	}
-	if r.totals.Seen == 0 && !r.waited {
+	if r.reach.walk != overOrgs {
+		if blocked, err := r.messagesWait(ctx); err != nil || blocked {
+			return err
+		}
+	} else if r.totals.Seen == 0 && !r.waited {
 		// It had nothing to try a system with. What stopped the stream may be an event's, which is tried again by itself.
 		if left, err := r.eventsLeft(ctx); err != nil || left {
 			return err
@@ -378,12 +400,12 @@ func (r *pollRun) moveWatermark(ctx context.Context) error {
 // report logs a run that did something.
 func (r *pollRun) report(took time.Duration) {
 	a := r.totals
-	if a.Seen == 0 {
+	if a.Seen == 0 && r.putOff == 0 {
 		return
 	}
 	r.log.Info("poll brought items over", zap.Int64(telemetry.LogKeySeen, a.Seen), zap.Int64(telemetry.LogKeyCreated, a.Created),
 		zap.Int64(telemetry.LogKeyUpdated, a.Updated), zap.Int64(telemetry.LogKeyUnchanged, a.Unchanged),
 		zap.Int64(telemetry.LogKeyDeleted, a.Deleted), zap.Int64(telemetry.LogKeyPurged, a.Purged),
 		zap.Int64(telemetry.LogKeyRestored, a.Restored), zap.Int64(telemetry.LogKeySkipped, a.Skipped),
-		zap.Int64(telemetry.LogKeyQuarantined, a.Quarantined), zap.Int64(telemetry.LogKeyDuration, took.Milliseconds()))
+		zap.Int64(telemetry.LogKeyQuarantined, a.Quarantined), zap.Int(telemetry.LogKeyPutOff, r.putOff), zap.Int64(telemetry.LogKeyDuration, took.Milliseconds()))
 }

@@ -28,15 +28,22 @@ func TestPageOfASleeperDoesNotCount(t *testing.T) {
 	t.Cleanup(platform.Close)
 	sleeper, other := newSyncProcess(t, p, platform.URL, "sleeper"), newSyncProcess(t, p, platform.URL, "other")
 	slice := func(pr *syncProcess, stopAt int, answered bool, match func(*http.Request) bool) (ended chan error) {
-		pr.gate.set(stopAt, answered)
-		pr.gate.match = match
-		ended = make(chan error, 1)
-		go func() {
-			_, err := pr.walker.Slice(context.WithoutCancel(t.Context()), backfill)
-			ended <- err
-		}()
-		<-pr.gate.stopped
-		return ended
+		for {
+			p.exec(t, "update backfill_window set lease_until = 'epoch' where state = 'walking'")
+			pr.gate.set(stopAt, answered)
+			pr.gate.match = match
+			ended = make(chan error, 1)
+			go func() {
+				_, err := pr.walker.Slice(context.WithoutCancel(t.Context()), backfill)
+				ended <- err
+			}()
+			select {
+			case <-pr.gate.stopped:
+				return ended
+			case err := <-ended:
+				require.NoError(t, err) // it found nothing: the sleeper had just told that it lives
+			}
+		}
 	}
 	window := func() (seen int, epoch int64, reached time.Time) {
 		require.NoError(t, p.pool.QueryRow(t.Context(), "select seen, epoch, reached from backfill_window").Scan(&seen, &epoch, &reached))
@@ -46,7 +53,6 @@ func TestPageOfASleeperDoesNotCount(t *testing.T) {
 	sleeping := slice(sleeper, 2, true, func(r *http.Request) bool {
 		return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/dialogs")
 	})
-	p.exec(t, "update backfill_window set lease_until = 'epoch'")
 	// The other has recorded that page, and asks for the next but one.
 	walking := slice(other, 3, false, func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/instances") })
 	seen, epoch, reached := window()

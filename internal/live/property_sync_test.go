@@ -215,7 +215,7 @@ func (p *polling) orderHistory(t *testing.T) (backfill int64) {
 		Reason: "test", Operator: "kari",
 	})
 	require.NoError(t, err)
-	return made.ID
+	return made[0].ID
 }
 
 // end wakes everybody and takes the world away.

@@ -25,6 +25,7 @@ const (
 	causeEvents       cause = "events_missing"
 	causeNothingThere cause = "nothing_there"
 	causeSystem       cause = "system"
+	causeRefused      cause = "record_refused"
 	causeNone         cause = "none"
 )
 
@@ -55,6 +56,9 @@ func pauses(of cause) []time.Duration {
 		// An hour and a half: by then a system that is ill has stopped the stream, and one that is well has an item that it
 		// cannot take.
 		return []time.Duration{10 * s, 20 * s, 30 * s, 1 * m, 2 * m, 2 * m, 5 * m, 10 * m, 30 * m, 30 * m}
+	case causeRefused:
+		// PostgreSQL takes it after a mend of its schema, or never.
+		return []time.Duration{10 * s, 30 * s, 2 * m, 10 * m}
 	case causeNone:
 	}
 	return nil

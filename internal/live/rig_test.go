@@ -126,7 +126,7 @@ func (p *plant) newGate(t testing.TB) *stream.Gate {
 func (p *plant) assemble() {
 	enqueue := jobs.EnqueueEvents(p.client)
 	p.inbox = live.NewInbox(p.pool, enqueue, p.gate, nil)
-	p.keeper = &live.Keeper{Pool: p.pool, Enqueue: enqueue, Queue: jobs.QueueEvents, Gate: p.gate, Log: p.log}
+	p.keeper = &live.Keeper{Pool: p.pool, Enqueue: enqueue, Queue: jobs.QueueOf, Gate: p.gate, Log: p.log}
 	p.events = live.NewEvents(live.EventsConfig{
 		Pool: p.pool, Deliverer: p.deliverer, Gate: p.gate, Log: p.log, Rest: time.Millisecond,
 		Jitter: func() float64 { return 0 },
@@ -137,10 +137,11 @@ func (p *plant) assemble() {
 func (p *plant) work(t testing.TB, workers int) {
 	t.Helper()
 	registered := river.NewWorkers()
-	jobs.AddEventWorkers(registered, p.events, p.keeper)
+	jobs.AddEventWorkers(registered, p.events)
 	client, err := river.NewClient(riverpgxv5.New(p.pool), &river.Config{
 		Queues: map[string]river.QueueConfig{
 			jobs.QueueEvents: {MaxWorkers: workers, FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 50 * time.Millisecond},
+			jobs.QueueForms:  {MaxWorkers: workers, FetchCooldown: 5 * time.Millisecond, FetchPollInterval: 50 * time.Millisecond},
 		},
 		Workers: registered,
 	})

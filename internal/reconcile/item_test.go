@@ -68,18 +68,8 @@ func newRig(t *testing.T) *rig {
 		sim.Handler().ServeHTTP(w, q)
 	}))
 	t.Cleanup(server.Close)
-	client := func(service string) *http.Client {
-		hc := transport.NewClient(transport.Config{Service: service, BaseURL: server.URL, Retry: transport.RetryPolicy{Attempts: 1}})
-		t.Cleanup(hc.CloseIdleConnections)
-		return hc
-	}
-	store := storage.New(server.URL, client("storage"))
-	r.deliverer = &delivery.Deliverer{
-		Storage: store, Catalog: storage.NewCatalog(store), Register: register.New(server.URL, client("register")),
-		Dialogs:  dialogporten.New(server.URL, client("dialogporten")),
-		Settings: mapping.Settings{AltinnHost: "tt02.altinn.no", AdapterURL: "https://platform.tt02.altinn.no/storage/dialogporten"},
-		Now:      time.Now, ReadClock: db.New(r.pool).DatabaseNow,
-	}
+	r.deliverer = deliverer(t, r.pool, server.URL, nil)
+	store := r.deliverer.Storage
 	orgs, err := store.Orgs(t.Context())
 	require.NoError(t, err)
 	page, err := store.ListInstances(t.Context(), storage.Query{
@@ -90,6 +80,25 @@ func newRig(t *testing.T) *rig {
 	first := page.Instances[0]
 	r.item = delivery.Item{ID: first.ID, AppID: first.Instance.AppID, Created: first.Instance.Created.Time, Attempt: 1}
 	return r
+}
+
+// deliverer makes one of the platform at url; with a rehearsal it sends nothing that changes something.
+func deliverer(t *testing.T, pool *pgxpool.Pool, url string, rehearsal *transport.Rehearsal) *delivery.Deliverer {
+	t.Helper()
+	client := func(service string) *http.Client {
+		hc := transport.NewClient(transport.Config{
+			Service: service, BaseURL: url, Retry: transport.RetryPolicy{Attempts: 1}, Rehearsal: rehearsal,
+		})
+		t.Cleanup(hc.CloseIdleConnections)
+		return hc
+	}
+	store := storage.New(url, client("storage"))
+	return &delivery.Deliverer{
+		Storage: store, Catalog: storage.NewCatalog(store), Register: register.New(url, client("register")),
+		Dialogs:  dialogporten.New(url, client("dialogporten")),
+		Settings: mapping.Settings{AltinnHost: "tt02.altinn.no", AdapterURL: "https://platform.tt02.altinn.no/storage/dialogporten"},
+		Now:      time.Now, ReadClock: db.New(pool).DatabaseNow,
+	}
 }
 
 func (r *rig) hook() func(*http.Request) {

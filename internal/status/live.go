@@ -2,9 +2,12 @@ package status
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/altinn/dialogsync/internal/db"
@@ -22,7 +25,7 @@ type Live struct {
 	// by the watermark where batches do.
 	LagS *float64 `json:"lagS,omitempty"`
 	// Backlog is the events not delivered yet, counted no further than a million; Parked of them wait for a retry, for the stream
-	// to get on, or for an operator.
+	// to get on, or for an operator. Of messages it is those to be delivered again: due by now, and Parked of them put off.
 	Backlog *int64 `json:"backlog,omitempty"`
 	Parked  *int64 `json:"parked,omitempty"`
 	// ArrivalLagS is how long after their time of change 99 of 100 items could be seen at the latest, in seconds, by the polls of
@@ -41,10 +44,13 @@ type lives struct {
 	exceptions map[ledger.Source]int64
 	// reasons say what is wrong with streams that run nonetheless.
 	reasons map[ledger.Source]string
+	// off are sources whose live stream no worker ever began.
+	off map[ledger.Source]bool
 }
 
 func readLives(ctx context.Context, pool *pgxpool.Pool, now time.Time) (lives, error) {
-	all := lives{live: map[ledger.Source]Live{}, exceptions: map[ledger.Source]int64{}, reasons: map[ledger.Source]string{}}
+	all := lives{live: map[ledger.Source]Live{}, exceptions: map[ledger.Source]int64{}, reasons: map[ledger.Source]string{},
+		off: map[ledger.Source]bool{}}
 	var err error
 	if all.living, err = stream.LivingWorkers(ctx, pool); err != nil {
 		return all, fmt.Errorf("read status of live streams: %w", err)
@@ -62,6 +68,10 @@ func readLives(ctx context.Context, pool *pgxpool.Pool, now time.Time) (lives, e
 		all.live[lag.Source] = row
 	}
 	q := db.New(pool)
+	bus, err := busTrouble(ctx, q, all.living)
+	if err != nil {
+		return all, err
+	}
 	backlogs, err := q.InboxBacklog(ctx)
 	if err != nil {
 		return all, fmt.Errorf("count events not delivered: %w", err)
@@ -69,15 +79,45 @@ func readLives(ctx context.Context, pool *pgxpool.Pool, now time.Time) (lives, e
 	for _, b := range backlogs {
 		row := all.live[b.Source]
 		row.Backlog, row.Parked = &b.Events, &b.Parked
-		if all.reasons[b.Source], err = row.readPolls(ctx, pool, b.Source, now); err != nil {
+		all.live[b.Source] = row
+	}
+	if err := all.readMessages(ctx, q, now); err != nil {
+		return all, err
+	}
+	for source, row := range all.live {
+		if all.reasons[source], err = row.readPolls(ctx, pool, source, now); err != nil {
 			return all, err
 		}
-		all.live[b.Source] = row
-		if all.exceptions[b.Source], err = q.LiveExceptions(ctx, b.Source); err != nil {
+		all.live[source] = row
+		if slices.Contains(live.Sources(), source) {
+			all.reasons[source] = joinReasons(all.reasons[source], bus)
+		}
+		if all.exceptions[source], err = q.LiveExceptions(ctx, source); err != nil {
 			return all, fmt.Errorf("count exceptions of live streams: %w", err)
 		}
 	}
 	return all, nil
+}
+
+// readMessages reads what is to be delivered again of messages, which have no inbox.
+func (l *lives) readMessages(ctx context.Context, q *db.Queries, now time.Time) error {
+	const source = ledger.A2Correspondence
+	_, err := q.PollOf(ctx, db.PollOfParams{Source: source, Reach: live.FirstReach(source)})
+	if errors.Is(err, pgx.ErrNoRows) {
+		l.off[source] = true
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read status of live streams: %w", err)
+	}
+	backlog, err := q.MessageBacklog(ctx, now)
+	if err != nil {
+		return fmt.Errorf("count messages to be delivered again: %w", err)
+	}
+	row := l.live[source]
+	row.Backlog, row.Parked = &backlog.Backlog, &backlog.Retries
+	l.live[source] = row
+	return nil
 }
 
 // readPolls takes over what the polls of a source know of it; the reason names organisations that cannot be polled.
@@ -110,7 +150,10 @@ func (l lives) row(source ledger.Source) Stream {
 		Source: string(source), Stream: streamLive, State: Running, Reason: l.reasons[source], Live: l.live[source],
 		Exceptions: l.exceptions[source],
 	}
-	if l.living == 0 {
+	switch {
+	case l.off[source]:
+		row.State = Off
+	case l.living == 0:
 		row.State, row.Reason = Off, "no worker is running"
 	}
 	return row

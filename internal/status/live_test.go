@@ -1,6 +1,7 @@
 package status_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/status"
 	"github.com/altinn/dialogsync/internal/stream"
+	"github.com/altinn/dialogsync/internal/throttle"
 )
 
 func rowOf(t *testing.T, report status.Report, source ledger.Source, direction string) status.Stream {
@@ -102,6 +104,39 @@ func TestLiveRows(t *testing.T) {
 	assert.NotNil(t, row.Since)
 	assert.InDelta(t, 12.5, *row.RatePerS, 1e-9)
 	assert.Equal(t, liveTo, *row.LiveTo, "what stands, stands")
+}
+
+func TestLiveRowOfMessages(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const source = ledger.A2Correspondence
+	read := func() status.Stream { return rowOf(t, d.read(t), source, stream.Live) }
+	d.worker(t, "one", "", 0)
+	row := read()
+	assert.Equal(t, status.Off, row.State, "no worker knows the export")
+	assert.Nil(t, row.Backlog)
+
+	d.exec(t, "insert into poll (source, reach, since, run_ended_at) values ($1, 'batch', now(), now())", source)
+	d.exec(t, "insert into poll_org (source, reach, org, epoch, position) values ($1, 'batch', '', 1, now())", source)
+	d.exec(t, `insert into message_retry (altinn2_id, attempt, quarantined, created, changed_at, due_at, failure)
+		values (1, 3, true, now(), now(), now() + interval '1 hour', 'x'), (2, 0, false, now(), now(), now() - interval '1 hour', 'x')`)
+	d.exec(t, `insert into message (created, change_seq, due_at, altinn2_id, stage, outcome, mapping_version, sent)
+		values (now(), 1, now() - interval '1 minute', 3, 'transferred', 'created', 1, ''), (now(), 1, now() + interval '1 hour', 4, 'transferred', 'created', 1, ''),
+			(now(), 1, now() - interval '1 minute', 2, 'transferred', 'created', 1, '')`)
+	d.quarantine(t, source, day(2))
+	liveTo := time.Now().UTC().Add(-time.Hour).Truncate(time.Second)
+	require.NoError(t, stream.MoveWatermark(t.Context(), d.pool, source, liveTo))
+	row = read()
+	assert.Equal(t, status.Running, row.State)
+	assert.EqualValues(t, 3, *row.Backlog, "one due, two put off")
+	assert.EqualValues(t, 2, *row.Parked)
+	assert.EqualValues(t, 1, row.Exceptions)
+	assert.Equal(t, liveTo, *row.LiveTo)
+	assert.InDelta(t, 3600, *row.LagS, 600)
+	assert.Nil(t, row.FoundByCatchUp)
+	lags, err := stream.NewGate(stream.GateConfig{Pool: d.pool, Worker: "two"}).LiveLags(t.Context())
+	require.NoError(t, err)
+	assert.True(t, slices.ContainsFunc(lags, func(l throttle.Lag) bool { return l.Behind > 50*time.Minute }), "history yields to it")
 }
 
 func TestHistoryRowSaysWhatHoldsItBack(t *testing.T) {

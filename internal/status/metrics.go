@@ -75,7 +75,7 @@ func RegisterMetrics(meter metric.Meter, pool *pgxpool.Pool) error {
 			of := []attribute.KeyValue{attribute.String("source", s.Source), attribute.String("stream", s.Stream)}
 			o.ObserveInt64(state, 1, metric.WithAttributes(append(of, attribute.String("state", string(s.State)))...))
 			streams.observe(o, &s, report.At, metric.WithAttributes(of...))
-			if s.Stream != streamHistory {
+			if s.Stream == streamLive {
 				continue
 			}
 			o.ObserveInt64(exceptions, s.Exceptions, metric.WithAttributes(of...))

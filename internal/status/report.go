@@ -3,7 +3,6 @@ package status
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -70,11 +69,7 @@ type Stream struct {
 	Backfills []int64 `json:"backfills,omitempty"`
 }
 
-// Names of streams.
-const (
-	streamLive    = stream.Live
-	streamHistory = stream.History
-)
+const streamLive = stream.Live
 
 // Read computes the report. Its rows are always the same and in the same order.
 func Read(ctx context.Context, pool *pgxpool.Pool) (Report, error) {
@@ -97,13 +92,12 @@ func Read(ctx context.Context, pool *pgxpool.Pool) (Report, error) {
 	}
 	report := Report{At: now.UTC()}
 	for _, s := range stream.Streams() {
-		row := Stream{Source: string(s.Source), Stream: s.Direction, State: Off}
-		switch known := slices.Contains(history.Sources(), s.Source); {
-		case known && s.Direction == streamHistory:
-			if row, err = historyStream(ctx, pool, s.Source, backfills); err != nil {
+		var row Stream
+		if s.IsHistory() {
+			if row, err = historyStream(ctx, pool, s, backfills); err != nil {
 				return Report{}, err
 			}
-		case known:
+		} else {
 			row = lives.row(s.Source)
 		}
 		row.follow(stream.Of(states, s))
@@ -137,20 +131,20 @@ func (s *Stream) follow(state stream.State) {
 	}
 }
 
-func historyStream(ctx context.Context, pool *pgxpool.Pool, source ledger.Source, backfills []history.Progress) (Stream, error) {
-	row := Stream{Source: string(source), Stream: streamHistory}
-	coverage, err := history.ReadCoverage(ctx, pool, source)
+func historyStream(ctx context.Context, pool *pgxpool.Pool, of stream.Stream, backfills []history.Progress) (Stream, error) {
+	row := Stream{Source: string(of.Source), Stream: of.Direction}
+	coverage, err := history.ReadCoverage(ctx, pool, of)
 	if err != nil {
-		return row, fmt.Errorf("read status of %s: %w", source, err)
+		return row, fmt.Errorf("read status of %s: %w", of, err)
 	}
 	if t, ok := coverage.Watermark(); ok {
 		row.BackTo, row.Newest = &t, &coverage.Top
 	}
-	row.Exceptions, err = db.New(pool).QuarantineSince(ctx, db.QuarantineSinceParams{Source: source, BackTo: sinceOrEver(row.BackTo)})
+	row.Exceptions, err = db.New(pool).QuarantineSince(ctx, history.ExceptionsSince(of, sinceOrEver(row.BackTo)))
 	if err != nil {
-		return row, fmt.Errorf("count exceptions of %s: %w", source, err)
+		return row, fmt.Errorf("count exceptions of %s: %w", of, err)
 	}
-	row.State, row.Reason, row.Backfills, row.Accounts = summarise(source, backfills)
+	row.State, row.Reason, row.Backfills, row.Accounts = summarise(of, backfills)
 	return row, nil
 }
 
@@ -161,12 +155,12 @@ func sinceOrEver(t *time.Time) *time.Time {
 	return t
 }
 
-// summarise puts the backfills of a source into one word: what is worst of those under way, or how the last one ended.
-func summarise(source ledger.Source, backfills []history.Progress) (state State, reason string, open []int64, sum *history.Accounts) {
+// summarise puts the backfills of a stream into one word: what is worst of those under way, or how the last one ended.
+func summarise(of stream.Stream, backfills []history.Progress) (state State, reason string, open []int64, sum *history.Accounts) {
 	state = Off
 	for i := range backfills {
 		b := &backfills[i]
-		if b.Source != string(source) {
+		if b.Source != string(of.Source) || b.Stream != of.Direction {
 			continue
 		}
 		if sum == nil {
@@ -182,6 +176,9 @@ func summarise(source ledger.Source, backfills []history.Progress) (state State,
 		}
 		if weight(next) >= weight(state) {
 			state, reason = next, b.Waiting
+			if b.AfterTransfer {
+				reason = history.WaitsForTransfer
+			}
 		}
 	}
 	return state, reason, open, sum

@@ -63,7 +63,7 @@ func (d *desk) order(t *testing.T, source ledger.Source, first, end int) int64 {
 		Source: source, Range: history.Range{From: day(first), To: day(end)}, Parallel: 2, MaxFailureShare: 0.5, Reason: "test", Operator: "kari",
 	})
 	require.NoError(t, err)
-	return made.ID
+	return made[0].ID
 }
 
 func (d *desk) exec(t *testing.T, sql string, args ...any) {
@@ -76,7 +76,7 @@ func (d *desk) exec(t *testing.T, sql string, args ...any) {
 func (d *desk) walk(t *testing.T, id int64) {
 	t.Helper()
 	d.exec(t, "update backfill_window set state = 'closed', reached = from_time, seen = 10, created = 10 where backfill_id = $1", id)
-	rows, err := d.pool.Query(t.Context(), "select b.source, w.org, w.from_time, w.to_time from backfill_window w join backfill b on b.id = w.backfill_id where b.id = $1", id)
+	rows, err := d.pool.Query(t.Context(), "select b.source, b.stream, w.org, w.from_time, w.to_time from backfill_window w join backfill b on b.id = w.backfill_id where b.id = $1", id)
 	require.NoError(t, err)
 	windows, err := pgx.CollectRows(rows, pgx.RowToStructByPos[db.CoverRangeParams])
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func names(report status.Report) []string {
 // always are the rows of every report.
 func always() []string {
 	return []string{
-		"a2-correspondence live", "a2-correspondence history", "a2-archived-forms live", "a2-archived-forms history",
+		"a2-correspondence live", "a2-correspondence transfer", "a2-correspondence publish", "a2-archived-forms live", "a2-archived-forms history",
 		"a3-app-instances live", "a3-app-instances history", "a3-correspondence live", "dialog-services live",
 	}
 }
@@ -284,7 +284,7 @@ func TestReportAsJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(body, &got))
 	require.Len(t, got.Streams, len(always()))
 	assert.Equal(t, map[string]any{"source": "a2-correspondence", "stream": "live", "state": "off", "exceptions": 0.0, "workers": 0.0}, got.Streams[0])
-	a3 := got.Streams[5]
+	a3 := got.Streams[6]
 	assert.Equal(t, "running", a3["state"])
 	assert.Equal(t, "2025-03-01T00:00:00Z", a3["backTo"])
 	assert.Equal(t, "2025-03-03T00:00:00Z", a3["newest"])

@@ -64,7 +64,7 @@ func (g *streamGauges) observe(o metric.Observer, s *Stream, at time.Time, of me
 	}
 	o.ObserveInt64(g.paused, oneIf(s.State == Paused), of)
 	o.ObserveInt64(g.waiting, oneIf(s.State == Waiting), of)
-	if s.Stream == streamHistory {
+	if s.Stream != streamLive {
 		o.ObserveInt64(g.throttled, oneIf(s.Throttled != ""), of)
 	}
 	if s.Since != nil {

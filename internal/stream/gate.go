@@ -22,7 +22,19 @@ const (
 	activeFor = 5 * time.Second
 	// cleanEvery is how often rows of the dead are cleared away.
 	cleanEvery = 10 * time.Minute
+	// hears is how long after an accepted event others are expected.
+	hears = 5 * time.Minute
+	// Alive is how long a worker that is not heard of counts as living.
+	Alive = alive
 )
+
+// Bus is how a process's intake from the bus is. The zero value: there is none.
+type Bus struct {
+	Configured bool
+	// Trouble is why nothing comes in, since Since; empty: it does.
+	Trouble string
+	Since   time.Time
+}
 
 // GateConfig is what a Gate is made of.
 type GateConfig struct {
@@ -33,6 +45,8 @@ type GateConfig struct {
 	// Throttled tells how far this process holds history back: why (empty: it does not), and the items a second left to it
 	// (0: not known). nil: never. It must not block.
 	Throttled func() (reason string, perSecond float64)
+	// Bus tells how the intake from the bus is; nil: there is none. It must not block.
+	Bus func() Bus
 }
 
 // Gate is what a worker process knows of the streams: whether they are open, and its share of their rates. It asks the
@@ -46,6 +60,11 @@ type Gate struct {
 	// read: the database has answered at least once; failing: not the last time.
 	read, failing bool
 	cleanAt       time.Time
+	// client is what River calls this process.
+	client string
+	// heardAt is when an event was last accepted here; hearsEvents: a living process hears of changes by events.
+	heardAt     time.Time
+	hearsEvents bool
 }
 
 // known is one stream as this process knows it.
@@ -55,6 +74,8 @@ type known struct {
 	waiting string
 	since   time.Time
 	limiter *Limiter
+	// closed is closed while the stream is paused.
+	closed chan struct{}
 }
 
 // NewGate makes a gate; Run keeps it true.
@@ -64,9 +85,33 @@ func NewGate(config GateConfig) *Gate {
 	}
 	g := &Gate{config: config, streams: map[Stream]*known{}}
 	for _, s := range Streams() {
-		g.streams[s] = &known{paused: true, why: "its state is not read yet", limiter: newLimiter()}
+		k := &known{paused: true, why: "its state is not read yet", limiter: newLimiter(), closed: make(chan struct{})}
+		close(k.closed)
+		g.streams[s] = k
 	}
 	return g
+}
+
+// RunsJobsAs tells what River calls this process, before it takes jobs: then its jobs are known for lost soon after it died.
+func (g *Gate) RunsJobsAs(client string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.client = client
+}
+
+// Heard notes that an event of app instances was accepted.
+func (g *Gate) Heard() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.heardAt = time.Now()
+}
+
+// HearsEvents tells whether changes of app instances are told by events now: a living worker reads the bus, or accepted one within
+// the last minutes.
+func (g *Gate) HearsEvents() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.hearsEvents
 }
 
 // Run keeps the gate true until ctx is done, and then takes this process off the list of workers.
@@ -115,6 +160,7 @@ func (g *Gate) Refresh(ctx context.Context) error {
 	g.failing = false
 	for i := range rows {
 		g.take(&rows[i])
+		g.hearsEvents = rows[i].HearsEvents
 	}
 	g.read = true
 	return nil
@@ -134,7 +180,19 @@ func (g *Gate) hear(ctx context.Context, q *db.Queries) error {
 	if clean {
 		g.cleanAt = now.Add(cleanEvery)
 	}
+	if g.client != "" {
+		client := g.client
+		params.Client = &client
+	}
+	params.HearsEvents = !g.heardAt.IsZero() && now.Sub(g.heardAt) < hears
 	g.mu.Unlock()
+	if g.config.Bus != nil {
+		bus := g.config.Bus()
+		params.HearsEvents = params.HearsEvents || bus.Configured && bus.Trouble == ""
+		if trouble := telemetry.Redact(bus.Trouble); trouble != "" {
+			params.BusTrouble, params.BusTroubleSince = &trouble, &bus.Since
+		}
+	}
 	if g.config.Throttled != nil {
 		reason, perSecond := g.config.Throttled()
 		if reason = telemetry.Redact(reason); reason != "" {
@@ -168,6 +226,12 @@ func (g *Gate) take(r *db.StreamsOfWorkerRow) {
 			zap.String(telemetry.LogKeySource, string(s.Source)), zap.String(telemetry.LogKeyStream, s.Direction),
 			zap.String(telemetry.LogKeyActor, valueOf(r.Operator)), zap.String(telemetry.LogKeyReason, valueOf(r.Reason)))
 	}
+	switch {
+	case r.Paused && !k.paused:
+		close(k.closed)
+	case !r.Paused && k.paused:
+		k.closed = make(chan struct{})
+	}
 	k.paused, k.why = r.Paused, ""
 	if r.Paused {
 		k.why = fmt.Sprintf("paused by %s since %s: %s", valueOf(r.Operator), utc(r.ChangedAt).Format(time.RFC3339), valueOf(r.Reason))
@@ -195,6 +259,16 @@ func (g *Gate) Open(source ledger.Source, direction string) (open bool, reason s
 		return false, "there is no such stream"
 	}
 	return !k.paused, k.why
+}
+
+// Closed is closed when operators pause the stream; a new one is to be asked for once it is open again.
+func (g *Gate) Closed(source ledger.Source, direction string) <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if k := g.streams[Stream{source, direction}]; k != nil {
+		return k.closed
+	}
+	return nil
 }
 
 // Limiter is the pace of a stream in this process; every step of work waits for it. It stays the same for ever, so that no

@@ -82,9 +82,9 @@ func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.
 
 // AdmitHistory is history.Walker's Admit: an item waits for its stream's rate, and then for history's part of the destination
 // (Invariant 9).
-func (g *Gate) AdmitHistory(part *throttle.Gate) func(ctx context.Context, source ledger.Source) (release func(), err error) {
-	return func(ctx context.Context, source ledger.Source) (func(), error) {
-		if err := g.Limiter(source, History).Wait(ctx); err != nil {
+func (g *Gate) AdmitHistory(part *throttle.Gate) func(ctx context.Context, of Stream) (release func(), err error) {
+	return func(ctx context.Context, of Stream) (func(), error) {
+		if err := g.Limiter(of.Source, of.Direction).Wait(ctx); err != nil {
 			return nil, err
 		}
 		return part.Acquire(ctx)

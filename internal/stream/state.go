@@ -67,7 +67,7 @@ func Read(ctx context.Context, conn db.DBTX) ([]State, error) {
 			RateChanged: utc(r.RateChangedAt), Waiting: valueOf(r.WaitingReason), Since: utc(r.WaitingSince), Watermark: utc(r.Watermark),
 			WatermarkAt: utc(r.WatermarkAt), Workers: r.Workers,
 		}
-		if s.Stream.Direction == History {
+		if s.Stream.IsHistory() {
 			s.Throttled, s.ThrottlePerS = r.ThrottleReason, r.ThrottlePerS
 		}
 		states = append(states, s)

@@ -78,6 +78,8 @@ const (
 	LogKeyPosition = "position"
 	// LogKeyPurged counts purges.
 	LogKeyPurged = "purged"
+	// LogKeyPutOff counts items that are tried again later.
+	LogKeyPutOff = "put_off"
 	// LogKeyQuarantined counts items in quarantine.
 	LogKeyQuarantined = "quarantined"
 	// LogKeyQueue is the name of a queue.
@@ -96,6 +98,8 @@ const (
 	LogKeyRoute = "route"
 	// LogKeySchemaVersion is a database schema's version.
 	LogKeySchemaVersion = "schema_version"
+	// LogKeySourceCount is the source's own count of a window's items.
+	LogKeySourceCount = "source_count"
 	// LogKeySeen counts items met.
 	LogKeySeen = "seen"
 	// LogKeyService is a service of the platform: storage, register, dialogporten.

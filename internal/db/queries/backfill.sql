@@ -4,13 +4,15 @@ select pg_advisory_xact_lock(hashtext('dialogsync.backfill.create'));
 
 -- name: OverlappingBackfills :many
 select id, source, oldest, newest, orgs, all_orgs, state from backfill
-where source = @source and state in ('running', 'paused', 'failed') and oldest < @newest and newest > @oldest
+where source = @source and stream = @stream and state in ('running', 'paused', 'failed') and oldest < @newest and newest > @oldest
   and (all_orgs or @all_orgs::boolean or orgs && @orgs::text[])
 order by id;
 
 -- name: CreateBackfill :one
-insert into backfill (source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, reason, operator)
-values (@source, @oldest, @newest, @orgs, @all_orgs, @rate_per_s, @parallel, @max_failure_share, @reason, @operator)
+insert into backfill (source, stream, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, reason, operator,
+    redo, older_than_mapping)
+values (@source, @stream, @oldest, @newest, @orgs, @all_orgs, @rate_per_s, @parallel, @max_failure_share, @reason, @operator,
+    @redo, @older_than_mapping)
 returning *;
 
 -- name: AddWindows :copyfrom
@@ -49,7 +51,7 @@ update backfill set orgs = (select array_agg(distinct o order by o) from unnest(
 where id = @id;
 
 -- name: BackfillsOfEveryOrg :many
-select * from backfill where all_orgs and state in ('running', 'paused', 'complete', 'failed') order by id for update;
+select * from backfill where all_orgs and stream = 'history' and state in ('running', 'paused', 'complete', 'failed') order by id for update;
 
 -- name: BackfillAccounts :many
 -- Every backfill's accounts in one pass over its windows.
@@ -89,7 +91,7 @@ select id, org, from_time, to_time, state, epoch, worker, lease_until, attempts,
 where backfill_id = @backfill_id and state = 'walking' order by to_time desc, org limit @max_rows;
 
 -- name: RetryFailedWindows :execrows
-update backfill_window set state = 'pending', attempts = 0, failure = null, retry_at = 'epoch'
+update backfill_window set state = 'pending', attempts = 0, rewalks = 0, failure = null, retry_at = 'epoch'
 where backfill_id = @backfill_id and state = 'failed';
 
 -- name: KnownOrgs :many

@@ -14,6 +14,7 @@ from (select unnest(@ids::bigint[]) as id, unnest(@instance_guids::uuid[]) as in
 -- name: InboxRow :one
 -- held: as often as any event on the instance waited for a PDF. due_in: how long until the next try, by the clock of the row.
 select i.id, i.instance_guid, i.received_at, i.created, i.job_id, i.party_id, i.attempt, i.source, i.migration, i.intake, i.app_id,
+    i.alone_tries, coalesce(clock_timestamp() - i.alone_since, interval '0')::interval as alone_for,
     (select max(o.held) from inbox o where o.instance_guid = i.instance_guid)::smallint as held,
     (i.due_at - clock_timestamp())::interval as due_in
 from inbox i where i.id = @id;
@@ -34,8 +35,13 @@ update inbox set attempt = @attempt, held = @held, failure = @failure, due_at = 
 where id = @id;
 
 -- name: ParkInbox :exec
--- Takes a row from the job that ends now; another's row stays its own. Nothing counts as an attempt.
-update inbox set job_id = null, failure = @failure, due_at = clock_timestamp() + @pause::interval
+-- Takes a row from the job that ends now; another's row stays its own. Nothing counts as an attempt. alone: whether it failed
+-- where nothing else was there to compare it with; null: it was not tried.
+update inbox set job_id = null, failure = @failure, due_at = clock_timestamp() + @pause::interval,
+    alone_since = case when sqlc.narg(alone)::boolean is null then alone_since
+        when sqlc.narg(alone)::boolean then coalesce(alone_since, clock_timestamp()) end,
+    alone_tries = case when sqlc.narg(alone)::boolean is null then alone_tries
+        when sqlc.narg(alone)::boolean then least(alone_tries + 1, 30000) else 0 end
 where id = @id and job_id = @job_id;
 
 -- name: LockInboxKeeper :one
@@ -61,6 +67,16 @@ from (select s.id, s.job_id from inbox s where s.id > @after order by s.id limit
 left join river_job j on j.id = i.job_id
 where i.job_id is not null
 order by i.id;
+
+-- name: OrphansInInbox :many
+-- Rows whose jobs are at work in a process that lives no more, not parked by others meanwhile, for their jobs to be replaced. As
+-- long as a process lives that does not tell its name, nobody can say which do.
+select i.id, i.source
+from river_job j join inbox i on i.id = (j.args ->> 'inbox_id')::bigint and i.job_id = j.id
+where j.state = 'running' and j.queue = any (@queues::text[]) and cardinality(j.attempted_by) > 0
+    and not exists (select 1 from worker w where w.heard_at > clock_timestamp() - @alive::interval
+        and (w.client is null or w.client = j.attempted_by[cardinality(j.attempted_by)]))
+order by i.id for update of i skip locked;
 
 -- name: LastSwept :one
 -- Where a step of the sweep ends; 0: nothing is left behind it.

@@ -110,8 +110,11 @@ order by last_failed_at desc, item_key
 limit @max_rows;
 
 -- name: QuarantineSince :one
--- Exceptions that stand beside a watermark; an item without a time on the axis always counts.
-select count(*) from quarantine where source = @source and (position >= @back_to or position is null);
+-- Exceptions that stand beside a watermark; an item without a time on the axis always counts. transfer_only: what a window of publish
+-- put there is left out.
+select count(*) from quarantine q where q.source = @source and (q.position >= @back_to or q.position is null)
+  and not (@transfer_only::boolean and exists (
+      select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish'));
 
 -- name: LedgerCounts :many
 select source, outcome, dialog_state, count(*)::bigint as items from ledger group by source, outcome, dialog_state order by 1, 2, 3;

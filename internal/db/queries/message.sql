@@ -1,12 +1,18 @@
 -- name: TakeMessageLeases :many
--- Returns the messages that are the holder's now; the others are somebody else's.
-insert into message_lease as l (altinn2_id, holder, until)
-select i.altinn2_id, @holder, clock_timestamp() + @lease::interval
-from (select unnest(@altinn2_ids::integer[]) as altinn2_id) as i
-order by i.altinn2_id
-on conflict (altinn2_id) do update set holder = excluded.holder, until = excluded.until
-where l.until <= clock_timestamp()
-returning altinn2_id;
+-- Returns the messages that are the holder's now; the others are somebody else's. left_at: when the lease of somebody ran out who did
+-- not give it back.
+with before as (
+    select altinn2_id, until from message_lease where altinn2_id = any(@altinn2_ids::integer[])),
+taken as (
+    insert into message_lease as l (altinn2_id, holder, until)
+    select i.altinn2_id, @holder, clock_timestamp() + @lease::interval
+    from (select unnest(@altinn2_ids::integer[]) as altinn2_id) as i
+    order by i.altinn2_id
+    on conflict (altinn2_id) do update set holder = excluded.holder, until = excluded.until
+    where l.until <= clock_timestamp()
+    returning altinn2_id)
+select t.altinn2_id, coalesce(b.until, '0001-01-01 00:00:00+00')::timestamptz as left_at
+from taken t left join before b using (altinn2_id);
 
 -- name: RenewMessageLeases :one
 -- Returns how many of the messages are the holder's still.
@@ -18,6 +24,10 @@ select count(*) from renewed;
 
 -- name: ReleaseMessageLeases :exec
 delete from message_lease where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder;
+
+-- name: LeaveMessageLeases :exec
+-- Anybody may take them at once, and learns that somebody left in the middle.
+update message_lease set until = clock_timestamp() where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder;
 
 -- name: MessageRows :many
 select m.altinn2_id, created, change_seq, due_at, stage, outcome, mapping_version, correspondence_id, dialog_id, reason, sent
@@ -56,6 +66,15 @@ returning altinn2_id;
 
 -- name: DueMessages :many
 select altinn2_id, due_at from message where due_at <= @now::timestamptz order by due_at limit @max_rows;
+
+-- name: MessagesToPublish :many
+-- A page of publish: what is transferred of a window below a place in it, newest first. What was refused is tried again only after a
+-- change, or when a person asks.
+-- Served by message_to_publish, a scan of each partition merged.
+select altinn2_id, created from message
+where stage = 'transferred' and reason is distinct from 'dialog_refused' and created >= @from_time::timestamptz
+  and (created, altinn2_id) < (@reached::timestamptz, @below::integer)
+order by created desc, altinn2_id desc limit @max_rows;
 
 -- name: MessageAttachments :many
 select altinn2_attachment_id, attachment_id from message_attachment where altinn2_attachment_id = any(@altinn2_attachment_ids::text[]);

@@ -9,7 +9,7 @@ from stream s left join lateral (
         sum(o.throttle_per_s) as throttle_per_s
     from worker o
     where o.heard_at > clock_timestamp() - @alive::interval and (s.source || '/' || s.stream) = any (o.streams)) w on true
-order by s.source, s.stream desc;
+order by s.source, s.stream <> 'live', s.stream desc;
 
 -- name: LockStream :one
 select * from stream where source = @source and stream = @stream for update;
@@ -38,22 +38,25 @@ where source = @source and stream = @stream and waiting_reason is not null;
 update stream set watermark = greatest(watermark, @watermark::timestamptz), watermark_at = clock_timestamp()
 where source = @source and stream = 'live';
 
--- name: HistoryPaused :one
+-- name: StreamPaused :one
 -- Asked before a slice claims anything.
-select exists (select 1 from stream where source = @source and stream = 'history' and paused)::boolean as paused;
+select exists (select 1 from stream where source = @source and stream = @stream and paused)::boolean as paused;
 
 -- name: HearWorker :exec
-insert into worker as w (name, streams, throttle_reason, throttle_per_s)
-values (@name, @streams, sqlc.narg(throttle_reason), sqlc.narg(throttle_per_s))
+insert into worker as w (name, streams, throttle_reason, throttle_per_s, client, hears_events, bus_trouble, bus_trouble_since)
+values (@name, @streams, sqlc.narg(throttle_reason), sqlc.narg(throttle_per_s), sqlc.narg(client), @hears_events,
+    sqlc.narg(bus_trouble), sqlc.narg(bus_trouble_since))
 on conflict (name) do update set heard_at = clock_timestamp(), streams = excluded.streams,
-    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s;
+    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s, client = excluded.client,
+    hears_events = excluded.hears_events, bus_trouble = excluded.bus_trouble, bus_trouble_since = excluded.bus_trouble_since;
 
 -- name: StreamsOfWorker :many
 -- What a worker must know of the streams every second: their states, how many others work on each, and how many live at all.
 select s.source, s.stream, s.paused, s.reason, s.operator, s.changed_at, s.rate_per_s, s.waiting_reason, s.waiting_since,
     (select count(*) from worker o where o.heard_at > clock_timestamp() - @alive::interval and o.name <> @name
         and (s.source || '/' || s.stream) = any (o.streams)) as others,
-    (select count(*) from worker o where o.heard_at > clock_timestamp() - @alive::interval) as living
+    (select count(*) from worker o where o.heard_at > clock_timestamp() - @alive::interval) as living,
+    (exists (select 1 from worker o where o.heard_at > clock_timestamp() - @alive::interval and o.hears_events))::boolean as hears_events
 from stream s;
 
 -- name: DropWorker :exec
@@ -79,3 +82,8 @@ select count(*) from worker where heard_at > clock_timestamp() - @alive::interva
 -- name: LiveExceptions :one
 -- Items in quarantine that no window of history put there.
 select count(*) from quarantine where source = @source and window_id is null;
+
+-- name: BusTroubles :many
+-- Why living workers take nothing in from the bus, the longest first.
+select name, bus_trouble::text as trouble, bus_trouble_since::timestamptz as since from worker
+where heard_at > clock_timestamp() - @alive::interval and bus_trouble is not null order by bus_trouble_since, name;

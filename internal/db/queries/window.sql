@@ -1,6 +1,6 @@
 -- name: ClaimWindow :one
 -- The newest open window that nobody holds, under a new epoch. The caller holds the backfill's row lock, which keeps the
--- number of windows walked at once within its limit.
+-- number of windows walked at once within its limit. after_transfer: only what has been transferred may be taken up.
 update backfill_window w set
     epoch = w.epoch + 1, state = 'walking', worker = @worker, slices = w.slices + 1,
     lease_until = clock_timestamp() + @lease::interval,
@@ -10,6 +10,8 @@ where w.id = (
     where c.backfill_id = @backfill_id and c.state in ('pending', 'walking')
       and (c.state = 'pending' or c.lease_until < clock_timestamp())
       and c.retry_at <= clock_timestamp()
+      and (not @after_transfer::boolean or (
+          select t.ranges from transferred t where t.source = @source and t.org = 'all') @> tstzrange(c.from_time, c.to_time))
     order by c.to_time desc, c.org limit 1
     for update skip locked)
 returning *;
@@ -31,18 +33,20 @@ select
         select 1 from backfill_window w
         where w.backfill_id = @backfill_id and w.state in ('pending', 'walking') and w.retry_at <= clock_timestamp()
             and (w.state = 'pending' or w.lease_until < clock_timestamp())
+            and (not @after_transfer::boolean or (
+                select t.ranges from transferred t where t.source = @source and t.org = 'all') @> tstzrange(w.from_time, w.to_time))
         limit @at_most) as first_ones) as claimable;
 
 -- name: ExtendLease :one
 -- No row: the epoch is somebody else's now.
 update backfill_window w set lease_until = clock_timestamp() + @lease::interval
-from backfill b left join stream s on s.source = b.source and s.stream = 'history'
+from backfill b left join stream s on s.source = b.source and s.stream = b.stream
 where w.id = @id and w.epoch = @epoch and w.state = 'walking' and b.id = w.backfill_id
 returning b.state, b.rate_per_s, coalesce(s.paused, false)::boolean as stream_paused,
     (select count(*) from backfill_window o where o.backfill_id = b.id and o.state = 'walking' and o.lease_until >= clock_timestamp())::bigint as held;
 
--- name: RecordPage :execrows
--- Checkpoint and accounts of a page. No row: the epoch is somebody else's, and the transaction must be undone (Invariant 5).
+-- name: RecordPage :one
+-- Checkpoint and accounts of a page; returns what the window has seen by now. No row: the epoch is somebody else's, and the transaction must be undone (Invariant 5).
 update backfill_window w set
     reached = @reached, reached_mode = @reached_mode, tie_token = @tie_token,
     items = coalesce(sqlc.narg(items)::text[], w.items), items_done = @items_done,
@@ -50,7 +54,7 @@ update backfill_window w set
     lease_until = clock_timestamp() + @lease::interval, recorded_at = clock_timestamp(), pages = w.pages + 1,
     seen = w.seen + @seen, created = w.created + @created, updated = w.updated + @updated, unchanged = w.unchanged + @unchanged,
     deleted = w.deleted + @deleted, purged = w.purged + @purged, restored = w.restored + @restored,
-    skipped = w.skipped + @skipped, quarantined = w.quarantined + @quarantined,
+    rewalks = w.rewalks + @rewalks::smallint, skipped = w.skipped + @skipped, quarantined = w.quarantined + @quarantined,
     skipped_by_reason = case when @skipped::bigint = 0 then w.skipped_by_reason else (
         select jsonb_object_agg(reason, items) from (
             select reason, sum(items) as items from (
@@ -58,11 +62,12 @@ update backfill_window w set
                 union all
                 select key, value::bigint from jsonb_each_text(@skipped_by_reason::jsonb)) as parts
             group by reason) as sums) end
-where w.id = @id and w.epoch = @epoch and w.state = 'walking';
+where w.id = @id and w.epoch = @epoch and w.state = 'walking'
+returning w.seen;
 
 -- name: CloseWindow :one
 update backfill_window w set state = 'closed', closed_at = clock_timestamp(), lease_until = null, worker = null,
-    reached = w.from_time, reached_mode = 'below'
+    reached = w.from_time, reached_mode = 'below', source_count = sqlc.narg(source_count)
 where w.id = @id and w.epoch = @epoch and w.state = 'walking'
 returning org, from_time, to_time, seen, created, updated, unchanged, deleted, purged, restored, skipped, quarantined;
 
@@ -78,6 +83,25 @@ update backfill_window set state = 'failed', lease_until = null, worker = null, 
 where id = @id and epoch = @epoch and state = 'walking';
 
 -- name: CoverRange :exec
-insert into coverage as c (source, org, closed)
-values (@source, @org, tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz, '[)')))
-on conflict (source, org) do update set closed = c.closed + excluded.closed;
+insert into coverage as c (source, stream, org, closed)
+values (@source, @stream, @org, tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz, '[)')))
+on conflict (source, stream, org) do update set closed = c.closed + excluded.closed;
+
+-- name: WaitingForTransfer :many
+-- Backfills of publish of which nothing is walked and nothing can be taken up until more is transferred.
+select b.id from backfill b
+where b.stream = 'publish' and b.state = 'running'
+  and exists (select 1 from backfill_window w where w.backfill_id = b.id and w.state in ('pending', 'walking'))
+  and not exists (
+      select 1 from backfill_window w
+      where w.backfill_id = b.id and w.state in ('pending', 'walking') and (w.state = 'walking' or (
+          select t.ranges from transferred t where t.source = 'a2-correspondence' and t.org = 'all') @> tstzrange(w.from_time, w.to_time)));
+
+-- name: NotTransferred :many
+-- What of a range is neither transferred nor ordered to be, newest first.
+select lower(r)::timestamptz as from_time, upper(r)::timestamptz as to_time
+from unnest(tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz))
+    - coalesce((select c.closed from coverage c where c.source = @source and c.stream = 'transfer' and c.org = 'all'), '{}')
+    - coalesce((select range_agg(tstzrange(b.oldest, b.newest)) from backfill b
+        where b.source = @source and b.stream = 'transfer' and b.state in ('running', 'paused', 'failed') and b.oldest < b.newest), '{}')) as r
+order by 1 desc;

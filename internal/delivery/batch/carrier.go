@@ -48,6 +48,10 @@ type Carrier struct {
 	WindowID    int64
 	WindowTakes bool
 
+	// Redo delivers also what the ledger has in this very version; unless OlderThanMapping, if not 0, or a later version brought it over.
+	Redo             bool
+	OlderThanMapping int16
+
 	// Concurrency is the items delivered at once.
 	Concurrency int
 	// FirstPause is the wait before an item's second try; it grows from there.
@@ -158,7 +162,7 @@ func CancelAfter(ctx context.Context, cancel context.CancelFunc, grace time.Dura
 
 // deliverRow settles a row, or leaves it pending. A reason means that a system is failing and no item is to blame.
 func (c *Carrier) deliverRow(ctx context.Context, r *Row, listedAt time.Time) (waiting string) {
-	if result, known := alreadyThere(r, listedAt); known {
+	if result, known := c.alreadyThere(r, listedAt); known {
 		r.settle(result)
 		c.Alike.Note(r.Key, "", false)
 		return ""
@@ -227,17 +231,32 @@ func (c *Carrier) deliverOnce(ctx context.Context, r *Row, listedAt time.Time) (
 	return c.Delivery.FromListing(ctx, r.Item, r.Listed, listedAt)
 }
 
-// SameVersion tells whether the ledger has this very version of the listed item, brought over by this version of the mapping.
-func SameVersion(r *Row) bool {
-	return r.Known != nil && r.Listed != nil && r.Known.MappingVersion == mapping.Version &&
-		!r.Changed().IsZero() && r.Known.SourceChanged.Equal(r.Changed())
+// alreadyThere tells whether nothing is to be done.
+func (c *Carrier) alreadyThere(r *Row, listedAt time.Time) (delivery.Result, bool) {
+	switch {
+	case !c.Redo:
+		return alreadyThere(r, listedAt, mapping.Version)
+	case c.OlderThanMapping > 0:
+		return alreadyThere(r, listedAt, c.OlderThanMapping)
+	}
+	return delivery.Result{}, false
 }
 
-// alreadyThere tells whether nothing is to be done. Skipped and failed items are tried again, since what stood in their way
-// may be gone.
-func alreadyThere(r *Row, listedAt time.Time) (delivery.Result, bool) {
+// SameVersion tells whether the ledger has this very version of the listed item, brought over by this version of the mapping.
+func SameVersion(r *Row) bool {
+	return sameChange(r) && r.Known.MappingVersion == mapping.Version
+}
+
+// sameChange tells whether the ledger has this very change of the listed item, by whatever mapping.
+func sameChange(r *Row) bool {
+	return r.Known != nil && r.Listed != nil && !r.Changed().IsZero() && r.Known.SourceChanged.Equal(r.Changed())
+}
+
+// alreadyThere tells whether the ledger has this very change of the item, brought over by a mapping version or a later one. Skipped and
+// failed items are tried again, since what stood in their way may be gone.
+func alreadyThere(r *Row, listedAt time.Time, version int16) (delivery.Result, bool) {
 	k := r.Known
-	if !SameVersion(r) || k.Outcome == ledger.Failed || k.Outcome == ledger.Skipped {
+	if !sameChange(r) || k.MappingVersion < version || k.Outcome == ledger.Failed || k.Outcome == ledger.Skipped {
 		return delivery.Result{}, false
 	}
 	return delivery.Result{

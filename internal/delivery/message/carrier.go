@@ -30,8 +30,9 @@ type Carrier struct {
 	Alike *batch.Alike
 	// MaxFailureShare is the share of the last items that may fail alike before the stream stops itself.
 	MaxFailureShare float64
-	// WindowID is the window of history that the page is part of; 0: none.
-	WindowID int64
+	// WindowID is the window of history that the page is part of; 0: none. WindowTakes: it counts the messages that it meets.
+	WindowID    int64
+	WindowTakes bool
 
 	// FirstPause is the wait before the second try of what failed for a moment; it grows from there.
 	FirstPause time.Duration
@@ -135,7 +136,10 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		err := c.round(working, p, open, order, do)
 		switch {
 		case errors.Is(err, ErrLeaseLost):
-			p.failure = err.Error() // what was done is found again
+			p.failure = err.Error()
+			for _, r := range open {
+				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
+			}
 		case err != nil && working.Err() != nil && ctx.Err() == nil:
 			return p.ending(), nil // told to stop
 		case err != nil:
@@ -174,7 +178,7 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 	}
 	p.failure = ""
 	var halted atomic.Bool
-	order.WindowID = c.WindowID
+	order.WindowID = c.takenBy()
 	order.admit = func(ctx context.Context) (func(), error) {
 		if halted.Load() || c.MustStop(ctx) {
 			return nil, errNotBegun
@@ -334,6 +338,14 @@ func (p *page) record(ctx context.Context, q *db.Queries, tasks []*task) error {
 	return p.write(ctx, q, settled)
 }
 
+// takenBy is the window that counts the messages of the page; 0: none.
+func (c *Carrier) takenBy() int64 {
+	if c.WindowTakes {
+		return c.WindowID
+	}
+	return 0
+}
+
 // recordFailed puts failed messages into ledger and quarantine.
 func (c *Carrier) recordFailed(ctx context.Context, q *db.Queries, settled []*Row) error {
 	var entries []ledger.Entry
@@ -346,7 +358,7 @@ func (c *Carrier) recordFailed(ctx context.Context, q *db.Queries, settled []*Ro
 		if r.ItemID() == uuid.Nil || r.result.ReadAt.IsZero() {
 			continue
 		}
-		entry := r.result.Entry(c.WindowID)
+		entry := r.result.Entry(c.takenBy())
 		entry.ItemID, entry.Outcome, entry.Reason, entry.Unseen = r.ItemID(), ledger.Failed, r.failure.Reason, true
 		entries = append(entries, entry)
 	}

@@ -37,6 +37,9 @@ type Order struct {
 	TransferOnly bool
 	// Insist tries again what was refused although nothing changed since: a person asks.
 	Insist bool
+	// Redo looks at what was brought over before, too: whether its dialog is there, and whether Correspondence agrees. What is not as it
+	// should be is put right where that can be done from here. It insists as well.
+	Redo bool
 	// WindowID is the window of history that met the messages; 0 for live and single deliveries.
 	WindowID int64
 
@@ -222,6 +225,9 @@ func (d *Deliverer) all(
 func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order Order, readAt time.Time) error {
 	if err := d.load(ctx, tasks); err != nil {
 		return err
+	}
+	for _, t := range tasks {
+		t.left = held.left[t.number]
 	}
 	group, transfers := errgroup.WithContext(ctx)
 	group.SetLimit(d.concurrency())

@@ -22,6 +22,9 @@ const (
 	ReasonItemLost           = "correspondence_lost"
 	ReasonNotTransferred     = "not_transferred"
 	ReasonPurgedInDoubt      = "purged_in_doubt"
+	// ReasonDialogLost and ReasonDialogDeleted mark a message whose dialog is on record and not, or not alive, in Dialogporten (15).
+	ReasonDialogLost    = "dialog_lost"
+	ReasonDialogDeleted = "dialog_deleted"
 	// reasonAnswerLost marks a message that may be stored over there although no answer told so.
 	reasonAnswerLost = "answer_lost"
 	// ReasonBusy marks a message that somebody else brought over just then: it says nothing of the message or of a system.
@@ -49,6 +52,15 @@ func (e *Error) Transient() bool { return e.Retryable }
 var errRefused = &Error{
 	Reason: ReasonDialogRefused, Detail: "Correspondence stored the message, but Dialogporten refused its dialog, and Correspondence " +
 		"does not say why: compare the message with the limits of dialogs, then sync the item again",
+}
+
+var errDialogLost = &Error{
+	Reason: ReasonDialogLost, Detail: "Correspondence says that the message has its dialog, but Dialogporten does not have it, and " +
+		"Correspondence makes no other as long as it keeps its reference: ask those who run both what removed it",
+}
+
+var errDialogDeleted = &Error{
+	Reason: ReasonDialogDeleted, Detail: "the message is alive, but its dialog is deleted: ask those who run Correspondence to restore it",
 }
 
 var errItemLost = &Error{

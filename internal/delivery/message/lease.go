@@ -42,6 +42,9 @@ func (leaseError) Transient() bool { return true }
 type lease struct {
 	holder  uuid.UUID
 	numbers []int32
+	// left tells of messages that somebody had before and did not give back, and when that lease ran out: what was done to them may
+	// not be on record.
+	left map[int32]time.Time
 }
 
 func (l lease) has(number int32) bool {
@@ -76,8 +79,13 @@ func (d *Deliverer) leased(ctx context.Context, numbers []int32, wait bool, do f
 	}
 	release, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer done()
+	q := db.New(d.Pool)
 	// If it fails the lease runs out by itself.
-	_ = db.New(d.Pool).ReleaseMessageLeases(release, db.ReleaseMessageLeasesParams{Altinn2Ids: held.numbers, Holder: held.holder})
+	if err != nil {
+		_ = q.LeaveMessageLeases(release, db.LeaveMessageLeasesParams{Altinn2Ids: held.numbers, Holder: held.holder})
+	} else {
+		_ = q.ReleaseMessageLeases(release, db.ReleaseMessageLeasesParams{Altinn2Ids: held.numbers, Holder: held.holder})
+	}
 	return err
 }
 
@@ -89,7 +97,7 @@ func (d *Deliverer) leaseTime() time.Duration {
 }
 
 func (d *Deliverer) take(ctx context.Context, numbers []int32, wait bool) (lease, error) {
-	held := lease{holder: uuid.New()}
+	held := lease{holder: uuid.New(), left: map[int32]time.Time{}}
 	try := func() error {
 		taken, err := db.New(d.Pool).TakeMessageLeases(ctx, db.TakeMessageLeasesParams{
 			Altinn2Ids: numbers, Holder: held.holder, Lease: d.leaseTime(),
@@ -97,8 +105,14 @@ func (d *Deliverer) take(ctx context.Context, numbers []int32, wait bool) (lease
 		if err != nil {
 			return backoff.Permanent(fmt.Errorf("take %d messages: %w", len(numbers), err))
 		}
-		slices.Sort(taken)
-		held.numbers = taken
+		held.numbers = held.numbers[:0]
+		for _, m := range taken {
+			held.numbers = append(held.numbers, m.Altinn2ID)
+			if m.LeftAt.Year() > 1 {
+				held.left[m.Altinn2ID] = m.LeftAt
+			}
+		}
+		slices.Sort(held.numbers)
 		if wait && len(taken) < len(numbers) {
 			return ErrBusy
 		}

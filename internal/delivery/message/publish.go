@@ -73,6 +73,10 @@ func (d *Deliverer) published(ctx context.Context, t *task, answer correspondenc
 	verdict, dialog := mapping.Judge(answer)
 	switch verdict {
 	case mapping.Published:
+		if t.verify {
+			d.verified(ctx, t, dialog)
+			return
+		}
 		t.visible(dialog, "")
 	case mapping.Refused:
 		d.refused(ctx, t)
@@ -105,10 +109,17 @@ func (d *Deliverer) refused(ctx context.Context, t *task) {
 			t.fail(fmt.Errorf("look for a refused dialog: %w", err))
 			return
 		}
+		if dialog != nil && t.verify {
+			d.verified(ctx, t, id)
+			return
+		}
 		if dialog != nil {
 			t.visible(id, ReasonHalfDone)
 			return
 		}
+	}
+	if t.verify {
+		t.row.stage = transferred // the dialog has gone, and there will be no other
 	}
 	t.row.outcome, t.row.reason, t.row.dueAt = ledger.Failed, ReasonDialogRefused, t.heldBack
 	t.fail(errRefused)

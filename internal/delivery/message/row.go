@@ -98,6 +98,23 @@ func (r *Row) Result() Result { return r.result }
 // Repeat settles a row that needs nothing done.
 func (r *Row) Repeat() { r.Repeated, r.settled = true, true }
 
+// LeaveUnchanged settles a row that a mapping version, or a later one, brought over all the way in the very change that is listed. What
+// was skipped, failed or is still hidden is tried again. It tells whether it did.
+func (r *Row) LeaveUnchanged(version int16) bool {
+	k := r.Known
+	switch {
+	case r.settled || k == nil || r.Message == nil || k.MappingVersion < version || k.State == ledger.DialogAbsent,
+		k.Outcome == ledger.Failed || k.Outcome == ledger.Skipped,
+		!k.SourceChanged.Equal(r.Message.ChangedAt.UTC().Truncate(time.Microsecond)):
+		return false
+	}
+	r.settled = true
+	r.result = Result{
+		Altinn2ID: r.Number, ItemID: r.ItemID(), Created: r.Created, Outcome: ledger.Unchanged, State: k.State, DialogID: k.DialogID,
+	}
+	return true
+}
+
 // Cause implements batch.Judged.
 func (r *Row) Cause() *delivery.Failure {
 	switch {

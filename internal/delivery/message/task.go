@@ -2,6 +2,7 @@ package message
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -69,6 +70,8 @@ type task struct {
 	known       bool
 	stored, row row
 	readAt      time.Time
+	// left is when the lease of somebody ran out who had the message before and did not give it back; zero: nobody did.
+	left time.Time
 
 	outcome  ledger.Outcome
 	reason   string
@@ -76,6 +79,9 @@ type task struct {
 	heldBack time.Time
 	// publish: the message is to be made available.
 	publish bool
+	// verify: the message is published by our record, and is made available again to see whether it is over there. seen: its dialog was
+	// there before, and alive.
+	verify, seen bool
 	// anew: the item was gone over there, and the message is brought over as if it had never been.
 	anew bool
 	err  error
@@ -86,7 +92,20 @@ func (t *task) read(message *altinn2.Message) { t.message = message }
 // forget begins anew with a message that Correspondence does not know any more.
 func (t *task) forget() {
 	t.row = row{created: t.row.created, changeSeq: t.row.changeSeq, stage: untransferred, outcome: ledger.Failed, version: mapping.Version}
-	t.anew = true
+	t.anew, t.verify, t.seen = true, false, false
+}
+
+// inDoubt tells whether the message may be stored over there though nothing is on record of it: no answer came, or whoever had it
+// before died with it. What was purged long before that was never sent.
+func (t *task) inDoubt() bool {
+	const longestPage = time.Hour
+	if t.row.reason == reasonAnswerLost || t.left.IsZero() {
+		return t.row.reason == reasonAnswerLost
+	}
+	return !slices.ContainsFunc(t.message.Events, func(e altinn2.Event) bool {
+		purge := e.Type == altinn2.EventPurgedByRecipient || e.Type == altinn2.EventPurgedByServiceOwner
+		return purge && e.At.Before(t.left.Add(-longestPage))
+	})
 }
 
 // fail ends the task. What was reached so far stays on record.

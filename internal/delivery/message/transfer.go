@@ -36,7 +36,7 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 		t.forget()
 		return d.first(ctx, held, t, order)
 	default:
-		return nil
+		return d.look(ctx, t)
 	}
 }
 
@@ -58,11 +58,12 @@ func (d *Deliverer) readOnce(ctx context.Context, t *task) error {
 
 // first is the first load of a message, or its repetition when the answer was lost.
 func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order) error {
-	inDoubt := t.row.reason == reasonAnswerLost
+	inDoubt := t.inDoubt()
 	if reason := mapping.Select(t.message); reason != "" {
 		if inDoubt && reason == mapping.ReasonPurged {
+			t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
 			t.fail(&Error{
-				Reason: ReasonPurgedInDoubt, Detail: "the message was purged in Altinn 2 after it had been sent without an answer: " +
+				Reason: ReasonPurgedInDoubt, Detail: "the message was purged in Altinn 2 after it may have been sent, and no answer is on record: " +
 					"see in Correspondence whether it is there, and purge it",
 			})
 			return nil
@@ -254,8 +255,10 @@ func (t *task) followed(news *mapping.News, order Order) {
 		t.row.dueAt = t.heldBack
 	case t.row.stage != transferred:
 		t.row.dueAt = t.heldBack
+		t.verify = order.Redo && t.row.stage == published
+		t.publish = t.verify
 	case pending: // its dialog is on its way
-	case t.row.refused() && unchanged && !order.Insist:
+	case t.row.refused() && unchanged && !order.Insist && !order.Redo:
 		t.fail(errRefused)
 	default:
 		t.publish = !order.TransferOnly

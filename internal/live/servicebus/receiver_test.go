@@ -218,6 +218,7 @@ func TestStop(t *testing.T) {
 	counts := r.queue.Counts()
 	assert.Equal(t, [3]int{5, 0, 0}, [3]int{counts.Active, counts.Locked, counts.Completed})
 	assert.Equal(t, servicebus.ReasonStopped, receiver.State().Reason)
+	assert.Zero(t, receiver.Bus(), "nobody asks it for more")
 }
 
 // Two receivers share 10,000 messages while their connections are cut, links detached, locks lost and answers dropped:
@@ -289,6 +290,10 @@ func TestRefusals(t *testing.T) {
 			receiver, _ := start(t, config)
 			eventually(t, func() bool { return receiver.State().Reason == c.reason })
 			assert.False(t, receiver.State().Healthy())
+			told := receiver.Bus()
+			assert.True(t, told.Configured)
+			assert.True(t, strings.HasPrefix(told.Trouble, c.reason+": "), told.Trouble)
+			assert.WithinDuration(t, time.Now(), told.Since, time.Hour)
 			eventually(t, func() bool { return r.logs.FilterLevelExact(zap.WarnLevel).FilterMessageSnippet(c.step).Len() > 1 })
 			for _, entry := range r.logs.All() {
 				assert.NotContains(t, fmt.Sprint(entry.Message, entry.ContextMap()), bus.DefaultKey)

@@ -8,6 +8,7 @@ import (
 	"github.com/Azure/go-amqp"
 	"go.uber.org/zap"
 
+	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/telemetry"
 )
 
@@ -39,6 +40,18 @@ type State struct {
 	Since time.Time
 	// LastReceived is when the last message came, UTC; zero: none since the start.
 	LastReceived time.Time
+}
+
+// Bus tells how the intake is to whoever looks at the worker from outside.
+func (r *Receiver) Bus() stream.Bus {
+	s := r.State()
+	switch s.Reason {
+	case "":
+		return stream.Bus{Configured: true, Since: s.Since}
+	case ReasonConnecting, ReasonStopped:
+		return stream.Bus{}
+	}
+	return stream.Bus{Configured: true, Trouble: s.Reason + ": " + s.NextStep, Since: s.Since}
 }
 
 // Healthy tells that nothing is wrong.

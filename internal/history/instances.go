@@ -2,14 +2,10 @@ package history
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/altinn/dialogsync/internal/altinn"
 	"github.com/altinn/dialogsync/internal/altinn/storage"
@@ -23,11 +19,34 @@ import (
 // smallestPage is as far as a page shrinks when Storage cannot answer larger ones in time.
 const smallestPage = 50
 
-// page is one step of the walk: list, deliver, record. done: the window is walked.
-func (t *turn) page(ctx context.Context) (done bool, end *ending, err error) {
-	listedAt, err := db.New(t.walker.Pool).DatabaseNow(ctx)
+// instances is the course through a window of one organisation's instances in Storage, or through given ones.
+type instances struct {
+	*turn
+
+	carrier    *batch.Carrier
+	checkpoint Checkpoint
+	// token continues a tie; tokenIsOld: it was kept by an earlier slice.
+	token      string
+	tokenIsOld bool
+}
+
+func newInstances(t *turn) *instances {
+	return &instances{
+		turn: t, carrier: t.newCarrier(), checkpoint: Checkpoint{Reached: t.window.Reached, Mode: Mode(t.window.ReachedMode)},
+		token: t.window.TieToken, tokenIsOld: t.window.TieToken != "",
+	}
+}
+
+func (t *instances) makeGood(ctx context.Context) { t.carrier.MakeGood(ctx) }
+
+func (t *instances) rangeOf() Window {
+	return Window{Org: t.window.Org, Range: Range{From: t.window.FromTime, To: t.window.ToTime}}
+}
+
+func (t *instances) page(ctx context.Context) (done bool, end *ending, err error) {
+	listedAt, err := t.readClock(ctx)
 	if err != nil {
-		return false, nil, fmt.Errorf("read the database's clock: %w", err)
+		return false, nil, err
 	}
 	if t.window.Items != nil {
 		return t.itemsPage(ctx, listedAt)
@@ -66,7 +85,7 @@ func (t *turn) page(ctx context.Context) (done bool, end *ending, err error) {
 }
 
 // list asks for the page that follows the checkpoint.
-func (t *turn) list(ctx context.Context) (storage.Page, *ending) {
+func (t *instances) list(ctx context.Context) (storage.Page, *ending) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer t.carrier.CancelAfterGrace(ctx, cancel)()
@@ -88,7 +107,7 @@ func (t *turn) list(ctx context.Context) (storage.Page, *ending) {
 // pageSize shrinks when Storage could not answer. Within a tie it is larger, since every token page reads the tie again from
 // its start (Storage reference 3.9), and grows: a tie that fits into one page needs no token, which helps where the token of
 // a row without lastChanged leads back to the start.
-func (t *turn) pageSize() int {
+func (t *instances) pageSize() int {
 	const halvings, largest = 3, 10_000
 	tries := min(t.window.Attempts, halvings)
 	if t.checkpoint.Mode == Tie {
@@ -98,7 +117,7 @@ func (t *turn) pageSize() int {
 }
 
 // itemsPage is the step of a backfill of given items: each is read from its source.
-func (t *turn) itemsPage(ctx context.Context, readAt time.Time) (done bool, end *ending, err error) {
+func (t *instances) itemsPage(ctx context.Context, readAt time.Time) (done bool, end *ending, err error) {
 	rows := make([]batch.Row, 0, len(t.window.Items))
 	for _, key := range t.window.Items[t.window.ItemsDone:] {
 		id, err := altinn.ParseInstanceID(key)
@@ -114,13 +133,13 @@ func (t *turn) itemsPage(ctx context.Context, readAt time.Time) (done bool, end 
 	return int(t.window.ItemsDone) == len(t.window.Items), end, nil
 }
 
-func (t *turn) item(id altinn.InstanceID) delivery.Item {
+func (t *instances) item(id altinn.InstanceID) delivery.Item {
 	// What is history waits for no PDF: those that will be made are made.
 	return delivery.Item{Source: t.backfill.Source, ID: id, Migration: true, Attempt: mapping.MaxPDFWaitAttempts + 1}
 }
 
 // admit makes rows of a listing: malformed ones, repeated ones and what the ledger knows of each.
-func (t *turn) admit(ctx context.Context, listing []storage.Listed, positions []position) ([]batch.Row, error) {
+func (t *instances) admit(ctx context.Context, listing []storage.Listed, positions []position) ([]batch.Row, error) {
 	rows := make([]batch.Row, len(listing))
 	ids := make([]uuid.UUID, 0, len(listing))
 	inPage := make(map[string]bool, len(listing))
@@ -170,106 +189,44 @@ func (t *turn) admit(ctx context.Context, listing []storage.Listed, positions []
 // record writes the rows that have an outcome, with their accounts and the checkpoint, in one transaction, which holds only
 // under the turn's own epoch (Invariant 5). The checkpoint stands for a page's settled front; rows settled behind it are
 // recorded too, so that none of what was done goes without its accounts: listed again, they count as repeated.
-func (t *turn) record(ctx context.Context, rows []batch.Row, to step) error {
+func (t *instances) record(ctx context.Context, rows []batch.Row, to step) error {
 	settled := batch.SettledRows(rows)
-	p := t.pageOf(settled, to)
-	if !p.worthRecording {
+	s, worthRecording := t.savedOf(settled, to)
+	if !worthRecording {
 		t.carrier.Forget()
 		return nil
 	}
-	err := t.carrier.Record(ctx, settled, func(ctx context.Context, q *db.Queries) error { return t.write(ctx, q, settled, p) })
-	if err == nil {
-		t.recorded(ctx, settled, p)
-	}
-	return err
-}
-
-// recordedPage is what is written of the window itself.
-type recordedPage struct {
-	to step
-	// items are the given items, those with an outcome first; nil for a walk.
-	items     []string
-	itemsDone int32
-	// progress: the window has got on, so that what went wrong before is over.
-	progress       bool
-	worthRecording bool
-}
-
-func (t *turn) pageOf(settled []*batch.Row, to step) recordedPage {
-	p := recordedPage{to: to, itemsDone: t.window.ItemsDone, progress: !to.next.same(t.checkpoint)}
-	p.worthRecording = p.progress || to.token != t.token
-	for _, r := range settled {
-		p.progress = p.progress || !r.Repeated && !r.Met
-		p.worthRecording = p.worthRecording || !r.Repeated
-	}
-	if t.window.Items != nil && len(settled) > 0 {
-		p.items = settledFirst(t.window.Items, t.window.ItemsDone, settled)
-		p.itemsDone += int32(len(settled)) //nolint:gosec // at most itemsPerWindow
-	}
-	return p
-}
-
-// settledFirst puts the items that now have an outcome behind the done ones that had one before, and the open ones last.
-func settledFirst(items []string, done int32, settled []*batch.Row) []string {
-	now := make(map[string]bool, len(settled))
-	for _, r := range settled {
-		now[r.Key] = true
-	}
-	sorted := slices.Clone(items[:done])
-	var open []string
-	for _, key := range items[done:] {
-		if now[key] {
-			sorted = append(sorted, key)
-		} else {
-			open = append(open, key)
+	err := t.carrier.Record(ctx, settled, func(ctx context.Context, q *db.Queries) error {
+		s.accounts = batch.AccountsOf(settled) // some may have been delivered again since
+		if _, err := t.save(ctx, q, s); err != nil {
+			return err
 		}
-	}
-	return append(sorted, open...)
-}
-
-// recorded takes over what was committed.
-func (t *turn) recorded(ctx context.Context, settled []*batch.Row, p recordedPage) {
-	t.checkpoint, t.token, t.window.ItemsDone = p.to.next, p.to.token, p.itemsDone
-	if p.items != nil {
-		t.window.Items = p.items
-	}
-	if p.progress {
-		t.window.Attempts = 0
-	}
-	t.walker.Items.count(ctx, t.backfill.Source, batch.AccountsOf(settled))
-}
-
-// write writes what a page leaves of the window itself.
-func (t *turn) write(ctx context.Context, q *db.Queries, rows []*batch.Row, p recordedPage) error {
-	accounts := batch.AccountsOf(rows)
-	skippedBy, err := json.Marshal(accounts.SkippedBy)
-	if err != nil {
-		return fmt.Errorf("write reasons: %w", err)
-	}
-	written, err := q.RecordPage(ctx, db.RecordPageParams{
-		ID: t.window.ID, Epoch: t.window.Epoch, Reached: p.to.next.Reached, ReachedMode: string(p.to.next.Mode), TieToken: p.to.token,
-		Items: p.items, ItemsDone: p.itemsDone, Progress: p.progress, Lease: t.config.Lease,
-		Seen: accounts.Seen, Created: accounts.Created, Updated: accounts.Updated, Unchanged: accounts.Unchanged,
-		Deleted: accounts.Deleted, Purged: accounts.Purged, Restored: accounts.Restored, Skipped: accounts.Skipped,
-		Quarantined: accounts.Quarantined, SkippedByReason: skippedBy,
+		return t.correctedInstances(ctx, q, settled)
 	})
 	if err != nil {
-		return fmt.Errorf("record checkpoint: %w", err)
+		return err
 	}
-	if written == 0 {
-		return errFenced
-	}
-	if !p.progress {
-		return nil
-	}
-	if err := q.ClearWaiting(ctx, t.backfill.ID); err != nil {
-		return fmt.Errorf("record that the stream goes on: %w", err)
-	}
+	t.checkpoint, t.token = to.next, to.token
+	t.wasSaved(s)
+	t.walker.Items.count(ctx, t.stream(), s.accounts)
 	return nil
 }
 
-// isAccountsViolation tells whether the database refused to close a window because its accounts do not balance.
-func isAccountsViolation(err error) bool {
-	var refused *pgconn.PgError
-	return errors.As(err, &refused) && refused.ConstraintName == "accounts_balance"
+func (t *instances) savedOf(settled []*batch.Row, to step) (s saved, worthRecording bool) {
+	s = saved{
+		checkpoint: to.next, token: to.token, itemsDone: t.window.ItemsDone, progress: !to.next.same(t.checkpoint),
+		accounts: batch.AccountsOf(settled),
+	}
+	worthRecording = s.progress || to.token != t.token
+	keys := make([]string, 0, len(settled))
+	for _, r := range settled {
+		s.progress = s.progress || !r.Repeated && !r.Met
+		worthRecording = worthRecording || !r.Repeated
+		keys = append(keys, r.Key)
+	}
+	if t.window.Items != nil && len(settled) > 0 {
+		s.items = settledFirst(t.window.Items, t.window.ItemsDone, keys)
+		s.itemsDone += int32(len(settled)) //nolint:gosec // at most itemsPerWindow
+	}
+	return s, worthRecording
 }
