@@ -43,7 +43,7 @@ func serve(ctx context.Context, out, progress io.Writer, address string, options
 	if _, err := fmt.Fprintf(out, "altinnsim listening on http://%s\n", listener.Addr()); err != nil {
 		return errors.Join(fmt.Errorf("print the address: %w", err), server.Close())
 	}
-	if err := moving.begin(sim, progress); err != nil {
+	if err := moving.begin(sim, progress); err != nil { //nolint:contextcheck // the world moves until it is stopped
 		return errors.Join(err, server.Close())
 	}
 	select {

@@ -14,7 +14,7 @@ import (
 
 // startLive has the apps' events pushed to the workers and lets things happen.
 func (d *demo) startLive(ctx context.Context) error {
-	d.chapterf("Live: %.0f things happen to instances every second, %.0f to messages", d.rate, d.messageRate)
+	d.chapterf("Live: %g things happen to instances every second, %g to messages", d.rate, d.messageRate)
 	var made []struct {
 		Validated bool `json:"validated"`
 	}

@@ -32,7 +32,7 @@ func (d *demo) prove(ctx context.Context, p past) error {
 	if err != nil {
 		return err
 	}
-	factf("Storage and ledger", "%s instances are listed, each is in the ledger and where it should be; %d more are gone, and their dialogs with them",
+	factf("Storage and ledger", "%s instances are listed, each in the ledger and where it should be; %d more are gone, their dialogs too",
 		number(listed), len(kept.instances))
 	messages, err := d.compareMessages(ctx, kept.messages)
 	if err != nil {

@@ -9,7 +9,9 @@ import (
 func sayf(format string, args ...any) { fmt.Printf(format+"\n", args...) } //nolint:forbidigo // it is what a demo is for
 
 // factf says one thing, under what it is about.
-func factf(about, format string, args ...any) { sayf("   %-22s "+format, append([]any{about}, args...)...) }
+func factf(about, format string, args ...any) {
+	sayf("   %-22s "+format, append([]any{about}, args...)...)
+}
 
 // wrongs counts what is wrong, and tells of the first.
 type wrongs int

@@ -22,51 +22,29 @@ type past struct {
 	took      map[int64]time.Duration
 }
 
-// watch shows how the watermarks move until history is walked: a line every other second at first, then every ten.
+// watch shows how the watermarks move until history is walked.
 func (d *demo) watch(ctx context.Context) (past, error) {
-	const often, seldom, many, look = 2 * time.Second, 10 * time.Second, 20, 200 * time.Millisecond
+	const look = 200 * time.Millisecond
 	p := past{took: map[int64]time.Duration{}}
-	began := time.Now()
-	var shown []history.Progress
-	var at time.Time
-	for lines := 0; ; {
+	t := table{began: time.Now()}
+	for {
 		all, err := history.ReadProgress(ctx, d.pool, nil)
 		if err != nil {
 			return p, fmt.Errorf("read progress: %w", err)
 		}
 		slices.SortFunc(all, func(a, b history.Progress) int { return int(a.ID - b.ID) })
-		open := 0
-		for i := range all {
-			switch all[i].State {
-			case history.StateRunning, history.StatePaused:
-				open++
-			default:
-				if p.took[all[i].ID] == 0 {
-					p.took[all[i].ID] = time.Since(began)
-				}
-			}
-		}
-		pause := often
-		if lines > many {
-			pause = seldom
-		}
-		if shown == nil || open == 0 || time.Since(at) >= pause {
-			if lines == 0 {
-				header(all)
-			}
+		over := p.note(all, time.Since(t.began))
+		if over || t.isDue() {
 			live, err := d.behind(ctx)
 			if err != nil {
 				return p, err
 			}
-			line(began, time.Since(at), shown, all, live)
-			shown, at = all, time.Now()
-			lines++
+			t.line(all, live)
 		}
 		if err := d.ring(ctx); err != nil {
 			return p, err
 		}
-		if open == 0 {
-			p.backfills = all
+		if over {
 			return p, p.check()
 		}
 		select {
@@ -75,6 +53,23 @@ func (d *demo) watch(ctx context.Context) (past, error) {
 		case <-time.After(look):
 		}
 	}
+}
+
+// note keeps how backfills stand, and when each ended. It tells whether all have.
+func (p *past) note(all []history.Progress, after time.Duration) (over bool) {
+	over = true
+	for i := range all {
+		switch all[i].State {
+		case history.StateRunning, history.StatePaused:
+			over = false
+		default:
+			if p.took[all[i].ID] == 0 {
+				p.took[all[i].ID] = after
+			}
+		}
+	}
+	p.backfills = all
+	return over
 }
 
 func (p past) check() error {
@@ -86,25 +81,41 @@ func (p past) check() error {
 	return nil
 }
 
+// table is what is shown while history is walked.
+type table struct {
+	began time.Time
+	lines int
+	shown []history.Progress
+	at    time.Time // of the last line
+}
+
+// isDue tells whether it is time for another line: every other second at first, then every ten.
+func (t *table) isDue() bool {
+	const often, seldom, many = 2 * time.Second, 10 * time.Second, 20
+	if t.lines > many {
+		return time.Since(t.at) >= seldom
+	}
+	return time.Since(t.at) >= often
+}
+
 // column is as wide as a backfill's part of a line.
 const column = 20
 
-func header(all []history.Progress) {
-	var first, second strings.Builder
+// line tells where all backfills stand, and by how much live sync is behind.
+func (t *table) line(all []history.Progress, live []string) {
+	var names, heads, cells strings.Builder
 	for i := range all {
-		fmt.Fprintf(&first, "  %-*s", column, nameOf(&all[i]))
-		fmt.Fprintf(&second, "  %-*s", column, "back to done     now")
+		fmt.Fprintf(&names, "  %-*s", column, nameOf(&all[i]))
+		fmt.Fprintf(&heads, "  %-*s", column, "back to done     now")
+		fmt.Fprintf(&cells, "  %-*s", column, cell(t.shown, &all[i], time.Since(t.at)))
 	}
-	sayf("    after%s  live is behind by", first.String())
-	sayf("         %s  instances, forms, messages", second.String())
-}
-
-func line(began time.Time, between time.Duration, before, all []history.Progress, live []string) {
-	var text strings.Builder
-	for i := range all {
-		fmt.Fprintf(&text, "  %-*s", column, cell(before, &all[i], between))
+	if t.lines == 0 {
+		sayf("    after%s  live is behind by", names.String())
+		sayf("         %s  instances, forms, messages", heads.String())
 	}
-	sayf("   %6s%s  %s", seconds(time.Since(began)), text.String(), strings.Join(live, ", "))
+	sayf("   %6s%s  %s", seconds(time.Since(t.began)), cells.String(), strings.Join(live, ", "))
+	t.shown, t.at = all, time.Now()
+	t.lines++
 }
 
 // cell is one backfill's part of a line.

@@ -353,7 +353,8 @@ func (c *cli) changeBackfill(ctx context.Context, arg, verb string, ch *change, 
 			line(w, fmt.Sprintf("Would %s backfill %d, which is %s with %d windows open.", verb, id, stateWord(&before), open))
 		})
 	}
-	if err := c.confirm(ch, fmt.Sprintf("%s backfill %d of %s %s, which is %s?", verb, id, before.Source, before.Stream, stateWord(&before))); err != nil {
+	question := fmt.Sprintf("%s backfill %d of %s %s, which is %s?", verb, id, before.Source, before.Stream, stateWord(&before))
+	if err := c.confirm(ch, question); err != nil {
 		return err
 	}
 	backfills, err := newBackfills(pool, nil)

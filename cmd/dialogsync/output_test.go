@@ -217,13 +217,13 @@ func TestReportsOfNothing(t *testing.T) {
 	assert.JSONEq(t, "[]", r.ok(t, "backfill", "list", "-o", "json"))
 	assert.Len(t, lines(r.ok(t, "backfill", "list")), 1)
 	status := lines(r.ok(t, "status"))
-	assert.Len(t, status, 1+8, "every stream of every source has its row")
+	assert.Len(t, status, 1+9, "every stream of every source has its row")
 	var coverage []struct {
 		Source                  string
 		Closed, Holes, Accounts []any
 	}
 	r.readJSON(t, &coverage, "coverage")
-	require.Len(t, coverage, 2)
+	require.Len(t, coverage, 4)
 	for _, source := range coverage {
 		assert.NotNil(t, source.Closed)
 		assert.NotNil(t, source.Holes)

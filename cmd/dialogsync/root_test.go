@@ -239,7 +239,7 @@ func TestCompletion(t *testing.T) {
 	assert.Contains(t, got.out, "__start_dialogsync")
 	got = runWith(t.Context(), nil, cobra.ShellCompRequestCmd, "backfill", "create", "--source", "")
 	assert.Equal(t, exitOK, got.code)
-	assert.Equal(t, []string{"a3-app-instances", "a2-archived-forms"}, lines(got.out)[:2])
+	assert.Equal(t, []string{"a2-correspondence", "a2-archived-forms", "a3-app-instances"}, lines(got.out)[:3])
 	got = runWith(t.Context(), nil, cobra.ShellCompRequestCmd, "status", "-o", "")
 	assert.Equal(t, []string{"table", "wide", "json", "yaml"}, lines(got.out)[:4])
 	got = runWith(t.Context(), nil, cobra.ShellCompRequestCmd, "backfill", "")

@@ -128,8 +128,8 @@ func (c *cli) coverageCommand() *cobra.Command {
 		Use:   "coverage",
 		Short: "Show which ranges of history are closed, with their counts, and the holes between them",
 		Long: `Shows the closed ranges of each organisation, the holes between them up to the newest instant ordered, and the accounts of
-closed windows by month. A range is closed when every item that the source listed in it is accounted for. Messages have two histories, transfer and publish,
-and no organisations.`,
+closed windows by month. A range is closed when every item that the source listed in it is accounted for. Messages have two
+histories, transfer and publish, and no organisations.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if source != "" && !ledger.Source(source).Valid() {

@@ -148,7 +148,7 @@ type streamFlags struct {
 func (f *streamFlags) add(cmd *cobra.Command) {
 	f.addFlags(cmd)
 	cmd.Flags().StringVar(&f.source, "source", "", "source of the stream, with --stream instead of the argument")
-	cmd.Flags().StringVar(&f.direction, "stream", "", "live or history, of messages transfer or publish, with --source instead of the argument")
+	cmd.Flags().StringVar(&f.direction, "stream", "", "live, history, transfer or publish, with --source instead of the argument")
 	var names, sources []string
 	for _, s := range stream.Streams() {
 		names = append(names, s.String())

@@ -30,7 +30,7 @@ func (r *rig) streams(t *testing.T) map[string]streamState {
 		assert.Equal(t, s.Name, s.Source+"/"+s.Stream)
 		byName[s.Name] = s
 	}
-	require.Len(t, byName, 6, "native sources have no stream")
+	require.Len(t, byName, 7, "native sources have no stream")
 	return byName
 }
 
@@ -193,11 +193,11 @@ func TestStreamTables(t *testing.T) {
 	r.exec(t, `update stream set watermark = '2025-03-03 12:00:00+00', watermark_at = clock_timestamp()
 		where source = 'a2-archived-forms' and stream = 'live'`)
 	table := lines(r.ok(t, "stream", "list"))
-	require.Len(t, table, 1+6)
+	require.Len(t, table, 1+7)
 	assert.Equal(t, []string{"STREAM", "STATE", "SINCE", "BY", "RATE", "LIVE", "TO", "LAG", "THROTTLED", "REASON"}, strings.Fields(table[0]))
 	assert.Regexp(t, `^a2-correspondence/transfer +paused +20\S+Z +kari +- +- +- +- +not yet built$`, table[2])
-	assert.Regexp(t, `^a2-archived-forms/live +off +- +- +- +2025-03-03T12:00:00Z +\d+ d +- +no worker is running$`, table[3])
-	assert.Regexp(t, `^a3-app-instances/history +off +- +- +50/s +- +- +- +-$`, table[6])
+	assert.Regexp(t, `^a2-archived-forms/live +off +- +- +- +2025-03-03T12:00:00Z +\d+ d +- +no worker is running$`, table[4])
+	assert.Regexp(t, `^a3-app-instances/history +off +- +- +50/s +- +- +- +-$`, table[7])
 	wide := r.ok(t, "stream", "list", "-o", "wide")
 	for _, more := range []string{"BACKLOG", "PARKED", "ARRIVAL LAG", "BY CATCH-UP", "WORKERS", "RATE REASON", "gently"} {
 		assert.NotContains(t, strings.Join(table, "\n"), more)

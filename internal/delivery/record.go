@@ -49,15 +49,15 @@ func (e *RecordError) Refused() (Failure, bool) {
 	if !ok || !strings.HasPrefix(refusal.Code, "22") && !strings.HasPrefix(refusal.Code, "23") {
 		return Failure{}, false
 	}
-	detail := "PostgreSQL refuses the record of what was delivered: SQLSTATE " + refusal.Code
+	detail := []string{"PostgreSQL refuses the record of what was delivered: SQLSTATE " + refusal.Code}
 	for _, named := range [...]struct{ what, name string }{
 		{"table", refusal.TableName}, {"column", refusal.ColumnName}, {"constraint", refusal.ConstraintName},
 	} {
 		if named.name != "" {
-			detail += ", " + named.what + " " + named.name
+			detail = append(detail, named.what+" "+named.name)
 		}
 	}
-	return Failure{Class: transport.Permanent, Reason: "record_refused_" + refusal.Code, Detail: detail}, true
+	return Failure{Class: transport.Permanent, Reason: "record_refused_" + refusal.Code, Detail: strings.Join(detail, ", ")}, true
 }
 
 // Also writes what belongs to a delivery beside its record, in the same transaction; nil writes nothing.

@@ -17,7 +17,7 @@ func TestMessagesSurviveKills(t *testing.T) {
 	t.Parallel()
 	r := newMessageRig(t, 450)
 	random := rand.New(rand.NewPCG(r.seed, 0))
-	r.platform.fail(t, slow(3*time.Millisecond))
+	r.platform.fail(t, slow(8*time.Millisecond))
 	workers := []*process{r.worker(t, "one"), r.worker(t, "two")}
 	r.orderMessages(t)
 	kills := map[string]int{}

@@ -97,7 +97,8 @@ func (k *Keeper) report(ctx context.Context, running []db.Backfill) error {
 		}
 		speed := SpeedBetween(before.progress, found[0], now.Sub(before.at))
 		k.Log.Info(found[0].Line(speed), zap.Int64(telemetry.LogKeyBackfillID, id),
-			zap.String(telemetry.LogKeySource, found[0].Source), zap.String(telemetry.LogKeyStream, found[0].Stream), zap.Float64(telemetry.LogKeyRate, math.Round(speed.ItemsPerS)),
+			zap.String(telemetry.LogKeySource, found[0].Source), zap.String(telemetry.LogKeyStream, found[0].Stream),
+			zap.Float64(telemetry.LogKeyRate, math.Round(speed.ItemsPerS)),
 			zap.Time(telemetry.LogKeyBackTo, found[0].BackTo), zap.Float64(telemetry.LogKeyETA, speed.ETA(found[0]).Seconds()))
 	}
 	return nil

@@ -48,7 +48,9 @@ type carrying func(context.Context, []message.Row, message.Order, message.Write)
 
 // carry brings rows over and records those that get an outcome, under the checkpoint that the page began with. settled: all have one, and
 // the checkpoint may move over them.
-func (m *messages) carry(ctx context.Context, rows []message.Row, order message.Order, bring carrying) (settled bool, end *ending, err error) {
+func (m *messages) carry(
+	ctx context.Context, rows []message.Row, order message.Order, bring carrying,
+) (settled bool, end *ending, err error) {
 	ended, err := bring(ctx, rows, order, func(ctx context.Context, q *db.Queries, now []*message.Row) error {
 		if _, err := m.save(ctx, q, m.savedOf(rows, now)); err != nil {
 			return err

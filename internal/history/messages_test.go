@@ -483,6 +483,7 @@ func TestMessagesPausedMidPage(t *testing.T) {
 		p.answer(func(_ http.ResponseWriter, r *http.Request) bool {
 			if r.Method == http.MethodPost && strings.Contains(r.URL.Path, "/migration/") {
 				once.Do(func() {
+					//nolint:testifylint // require must not be called beside the test
 					assert.NoError(t, stream.Pause(r.Context(), p.pool, of, asked))
 					close(held)
 				})

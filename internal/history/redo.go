@@ -98,7 +98,9 @@ func (t *turn) addCorrections(ctx context.Context, q *db.Queries, c corrections)
 	if !t.backfill.Redo || len(c.keys) == 0 {
 		return nil
 	}
-	err := q.AddCorrections(ctx, db.AddCorrectionsParams{BackfillID: t.backfill.ID, ItemKeys: c.keys, Outcomes: c.outcomes, Reasons: c.reasons})
+	err := q.AddCorrections(ctx, db.AddCorrectionsParams{
+		BackfillID: t.backfill.ID, ItemKeys: c.keys, Outcomes: c.outcomes, Reasons: c.reasons,
+	})
 	if err != nil {
 		return fmt.Errorf("list %d corrected items: %w", len(c.keys), err)
 	}

@@ -130,7 +130,7 @@ func TestRedoCorrectsWhatIsWrongAndNothingElse(t *testing.T) {
 // writes are the requests that would change a dialog.
 func (e *engine) writes() (n int) {
 	for _, method := range []string{"POST", "PUT", "PATCH", "DELETE"} {
-		n += int(e.sim.Requests.Count(altinnsim.ServiceDialogporten, method, ""))
+		n += e.sim.Requests.Count(altinnsim.ServiceDialogporten, method, "")
 	}
 	return n
 }
@@ -304,7 +304,7 @@ func TestRedoOfMessages(t *testing.T) {
 	assert.Equal(t, history.StateComplete, progress.State)
 	assert.Equal(t, "publish", progress.Stream)
 	assert.True(t, progress.Accounts.Balanced())
-	assert.EqualValues(t, p.inTheWindows(), progress.Accounts.Seen)
+	assert.Equal(t, p.inTheWindows(), progress.Accounts.Seen)
 	assert.Equal(t, want, p.corrected(t, ids[0]))
 	detail, err := history.ReadDetail(t.Context(), p.pool, ids[0], 10)
 	require.NoError(t, err)
@@ -339,10 +339,10 @@ func TestRedoOfMessagesOfAnOlderMapping(t *testing.T) {
 	ids := p.ordered(t, order)
 	p.walk(t, ids...)
 	assert.Equal(t, map[string]ledger.Outcome{message.Key(numbers[0]): ledger.Created}, p.corrected(t, ids[0]))
-	assert.LessOrEqual(t, int(p.sim.Requests.Count(altinnsim.ServiceCorrespondence, "POST", "")-asked), 2, "nobody is asked about the others")
+	assert.LessOrEqual(t, p.sim.Requests.Count(altinnsim.ServiceCorrespondence, "POST", "")-asked, 2, "nobody is asked about the others")
 	progress := p.progress(t, ids[0])
 	assert.True(t, progress.Accounts.Balanced())
-	assert.EqualValues(t, p.inTheWindows(), progress.Accounts.Seen)
+	assert.Equal(t, p.inTheWindows(), progress.Accounts.Seen)
 
 	// Given ones are done again in any case.
 	order = redoOf(ledger.A2Correspondence)

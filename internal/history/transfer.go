@@ -76,8 +76,6 @@ func (t *transfer) list(ctx context.Context) (listing *altinn2.Page, end *ending
 	switch {
 	case err == nil:
 		return listing, nil, nil
-	case ctx.Err() != nil:
-		return nil, &ending{}, nil
 	case errors.Is(err, altinn2.ErrCursor):
 		if t.refused++; t.refused > refusedCursors || t.window.TieToken == "" {
 			return nil, &ending{failure: err.Error()}, nil
@@ -86,18 +84,15 @@ func (t *transfer) list(ctx context.Context) (listing *altinn2.Page, end *ending
 		_, err := t.move(ctx, saved{checkpoint: Start(Range{To: t.window.ToTime})})
 		return nil, nil, err
 	}
-	return nil, t.endOf(err), nil
+	return nil, t.endOfListing(ctx, err), nil
 }
 
 // compare holds what the walk saw against the source's own count (Invariant 6). If that is more, messages came late or were lost, and
 // the window is walked once more from its top; in the end it stays open. If it is less, messages have gone meanwhile.
 func (t *transfer) compare(ctx context.Context, seen int64) (done bool, end *ending, err error) {
 	count, err := t.walker.Messages.Source.CountBetween(ctx, t.window.FromTime, t.window.ToTime, "", false)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return false, &ending{}, nil
-	case err != nil:
-		return false, t.endOf(err), nil
+	if err != nil {
+		return false, t.endOfListing(ctx, err), nil
 	}
 	t.counted = &count.Count
 	if count.Count <= seen {

@@ -197,7 +197,8 @@ func (t *turn) close(ctx context.Context) (SliceEnd, error) {
 	case err != nil:
 		return SliceEnd{}, err
 	}
-	t.log.Info("window closed", zap.Int64p(telemetry.LogKeySourceCount, t.counted), zap.Int64(telemetry.LogKeySeen, closedRow.Seen), zap.Int64(telemetry.LogKeyCreated, closedRow.Created),
+	t.log.Info("window closed", zap.Int64p(telemetry.LogKeySourceCount, t.counted),
+		zap.Int64(telemetry.LogKeySeen, closedRow.Seen), zap.Int64(telemetry.LogKeyCreated, closedRow.Created),
 		zap.Int64(telemetry.LogKeyUpdated, closedRow.Updated), zap.Int64(telemetry.LogKeyUnchanged, closedRow.Unchanged),
 		zap.Int64(telemetry.LogKeyDeleted, closedRow.Deleted), zap.Int64(telemetry.LogKeyPurged, closedRow.Purged),
 		zap.Int64(telemetry.LogKeyRestored, closedRow.Restored), zap.Int64(telemetry.LogKeySkipped, closedRow.Skipped),
@@ -251,6 +252,14 @@ func restAfter(attempts int, first time.Duration) time.Duration {
 		}
 	}
 	return rest
+}
+
+// endOfListing is endOf, unless the listing failed because the turn was told to end.
+func (t *turn) endOfListing(ctx context.Context, err error) *ending {
+	if ctx.Err() != nil {
+		return &ending{}
+	}
+	return t.endOf(err)
 }
 
 // endOf says what a failed listing means for the turn. The source's own refusal is final when it is repeated; whatever else

@@ -14,10 +14,11 @@ import (
 )
 
 const (
-	// QueueEvents is the queue of app instances' events; QueueForms that of archived forms', of which Altinn 2 may send a backlog at
-	// once: neither a backlog nor a slow rate of the one takes slots from the other.
+	// QueueEvents is the queue of app instances' events.
 	QueueEvents = "events"
-	QueueForms  = "form_events"
+	// QueueForms is that of archived forms' events, of which Altinn 2 may send a backlog at once: neither a backlog nor a slow rate
+	// of the one takes slots from the other.
+	QueueForms = "form_events"
 	// formsPart is for how many slots of app instances there is one of forms.
 	formsPart = 4
 	// eventTimeout leaves a delivery that took too long the time to write that down.

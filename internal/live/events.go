@@ -411,7 +411,7 @@ func (e *Events) blame(
 	verdict := alike.Judge(maxFailureShare)
 	stops := verdict.Tripped && verdict.Reason == failure.Reason
 	alone := stops && verdict.Of <= mostAlone
-	if stops && !(alone && ev.longAlone()) {
+	if stops && (!alone || !ev.longAlone()) {
 		const text = "%d of the last %d items failed alike: %s (for one: %s)"
 		return e.wait(ctx, ev, fmt.Sprintf(text, verdict.Failed, verdict.Of, verdict.Reason, failure.Detail), alone)
 	}

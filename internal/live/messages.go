@@ -67,9 +67,10 @@ func (w *messageWalk) deliver(ctx context.Context, rows []message.Row, lookedAt 
 	if len(rows) == 0 {
 		return false, nil
 	}
-	end, err := w.carrier.Bring(ctx, rows, message.Order{Lane: message.Live}, func(ctx context.Context, q *db.Queries, settled []*message.Row) error {
+	record := func(ctx context.Context, q *db.Queries, settled []*message.Row) error {
 		return w.record(ctx, q, settled, lookedAt)
-	})
+	}
+	end, err := w.carrier.Bring(ctx, rows, message.Order{Lane: message.Live}, record)
 	if err != nil {
 		return true, fmt.Errorf("bring messages over: %w", err)
 	}

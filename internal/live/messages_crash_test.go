@@ -39,7 +39,7 @@ func TestPauseInThePage(t *testing.T) {
 	stopped := make(chan struct{})
 	m.watch(func(_ int, _ http.ResponseWriter, r *http.Request) bool {
 		if isMigrate(r) {
-			once.Do(func() {
+			once.Do(func() { //nolint:contextcheck // the pause is not the request's
 				m.pause(context.WithoutCancel(t.Context()), t, true)
 				close(stopped)
 			})

@@ -407,5 +407,6 @@ func (r *pollRun) report(took time.Duration) {
 		zap.Int64(telemetry.LogKeyUpdated, a.Updated), zap.Int64(telemetry.LogKeyUnchanged, a.Unchanged),
 		zap.Int64(telemetry.LogKeyDeleted, a.Deleted), zap.Int64(telemetry.LogKeyPurged, a.Purged),
 		zap.Int64(telemetry.LogKeyRestored, a.Restored), zap.Int64(telemetry.LogKeySkipped, a.Skipped),
-		zap.Int64(telemetry.LogKeyQuarantined, a.Quarantined), zap.Int(telemetry.LogKeyPutOff, r.putOff), zap.Int64(telemetry.LogKeyDuration, took.Milliseconds()))
+		zap.Int64(telemetry.LogKeyQuarantined, a.Quarantined), zap.Int(telemetry.LogKeyPutOff, r.putOff),
+		zap.Int64(telemetry.LogKeyDuration, took.Milliseconds()))
 }

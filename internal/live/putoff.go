@@ -32,6 +32,8 @@ func messagePause(attempt int, jitter float64) (time.Duration, bool) {
 	const day, days = 24 * h, 13
 	table := [...]time.Duration{10 * s, 30 * s, m, 2 * m, 5 * m, 10 * m, 30 * m, h, 3 * h, 6 * h, 12 * h}
 	switch {
+	case attempt < 1:
+		return 0, false
 	case attempt <= len(table):
 		return time.Duration(float64(table[attempt-1]) * jitter), true
 	case attempt <= len(table)+days:

@@ -49,8 +49,10 @@ type lives struct {
 }
 
 func readLives(ctx context.Context, pool *pgxpool.Pool, now time.Time) (lives, error) {
-	all := lives{live: map[ledger.Source]Live{}, exceptions: map[ledger.Source]int64{}, reasons: map[ledger.Source]string{},
-		off: map[ledger.Source]bool{}}
+	all := lives{
+		live: map[ledger.Source]Live{}, exceptions: map[ledger.Source]int64{}, reasons: map[ledger.Source]string{},
+		off: map[ledger.Source]bool{},
+	}
 	var err error
 	if all.living, err = stream.LivingWorkers(ctx, pool); err != nil {
 		return all, fmt.Errorf("read status of live streams: %w", err)

@@ -119,7 +119,7 @@ func TestLiveRowOfMessages(t *testing.T) {
 	d.exec(t, "insert into poll (source, reach, since, run_ended_at) values ($1, 'batch', now(), now())", source)
 	d.exec(t, "insert into poll_org (source, reach, org, epoch, position) values ($1, 'batch', '', 1, now())", source)
 	d.exec(t, `insert into message_retry (altinn2_id, attempt, quarantined, created, changed_at, due_at, failure)
-		values (1, 3, true, now(), now(), now() + interval '1 hour', 'x'), (2, 0, false, now(), now(), now() - interval '1 hour', 'x')`)
+		select id, 3, true, now(), current_date, now() + interval '1 hour', 'x' from generate_series(1, 2) as id`)
 	d.exec(t, `insert into message (created, change_seq, due_at, altinn2_id, stage, outcome, mapping_version, sent)
 		values (now(), 1, now() - interval '1 minute', 3, 'transferred', 'created', 1, ''), (now(), 1, now() + interval '1 hour', 4, 'transferred', 'created', 1, ''),
 			(now(), 1, now() - interval '1 minute', 2, 'transferred', 'created', 1, '')`)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -112,10 +113,11 @@ func answered(err error) bool {
 	return errors.As(err, &failure)
 }
 
-// summed is the bytes of a file whose checksum is taken as they pass.
+// summed is the bytes of a file whose checksum is taken as they pass. An answer may come while the transport still reads.
 type summed struct {
 	*altinn2.Content
 
+	mu   sync.Mutex
 	sum  hash.Hash
 	read int64
 }
@@ -123,6 +125,8 @@ type summed struct {
 // Read implements io.Reader.
 func (s *summed) Read(p []byte) (int, error) {
 	n, err := s.Content.Read(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.sum.Write(p[:n])
 	s.read += int64(n)
 	return n, err
@@ -130,5 +134,10 @@ func (s *summed) Read(p []byte) (int, error) {
 
 // differs tells whether all bytes passed, and have another checksum than was told.
 func (s *summed) differs(checksum string) bool {
-	return s != nil && checksum != "" && s.read == s.Length && hex.EncodeToString(s.sum.Sum(nil)) != checksum
+	if s == nil || checksum == "" {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read == s.Length && hex.EncodeToString(s.sum.Sum(nil)) != checksum
 }
