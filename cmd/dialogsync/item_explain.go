@@ -15,6 +15,7 @@ import (
 	"github.com/altinn/dialogsync/internal/config"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/reconcile"
+	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogporten"
 )
@@ -209,12 +210,16 @@ func printHistory(w io.Writer, h *reconcile.HistoryFacts) {
 	if h.Closed {
 		closed = "closed"
 	}
-	text := fmt.Sprintf("%s at %s of %s", closed, when(h.Position), h.Org)
+	of := h.Org
+	if h.Stream != stream.History {
+		of = "all messages"
+	}
+	text := fmt.Sprintf("%s at %s of %s", closed, when(h.Position), of)
 	if h.Stopped != "" {
 		text += "; " + h.Stopped
 	}
 	name := "History"
-	if h.Stream != "history" {
+	if h.Stream != stream.History {
 		name = strings.ToUpper(h.Stream[:1]) + h.Stream[1:]
 	}
 	line(w, name, text)

@@ -31,7 +31,7 @@ func (r *pollRun) newMessageCarrier() *message.Carrier {
 		FirstPause: r.config.Rest / pollPausesInRest, Grace: pollGrace, Stop: r.stop, Stopping: p.Stopping, MustStop: r.mustStop,
 		Admit: func(ctx context.Context) (func(), error) { return p.admit(ctx, r.reach.Source) },
 		// Nobody is held up by a message: it is put off.
-		Blame: func(*message.Row) bool { return false },
+		Patient: true, Blame: func(*message.Row) bool { return false },
 	}
 }
 

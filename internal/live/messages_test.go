@@ -20,6 +20,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	simaltinn2 "github.com/altinn/dialogsync/internal/altinnsim/altinn2"
+	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/live"
 	"github.com/altinn/dialogsync/internal/telemetry"
 )
@@ -327,6 +328,46 @@ func TestWhatFailsForAMomentHoldsNobodyUp(t *testing.T) {
 	m.poll(t, live.ReachDue)
 	assert.Zero(t, m.count(t, "message_retry"))
 	assert.Empty(t, m.quarantine(t))
+	m.due(t)
+	m.clean(t)
+}
+
+// Correspondence may lack an actor that the register will know tomorrow.
+func TestDialogThatCannotBeMadeYetIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	m := begun(t)
+	m.arrive(t)
+	m.batch(t)
+	m.idle(t)
+	m.watch(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, callAvailable) {
+			return false
+		}
+		var asked struct {
+			ID uuid.UUID `json:"correspondenceId"`
+		}
+		if json.NewDecoder(r.Body).Decode(&asked) == nil {
+			_, _ = fmt.Fprintf(w, `{"statuses": [{"correspondenceId": %q, "ok": false, "error": "no such actor"}]}`, asked.ID)
+		}
+		return true
+	})
+	m.due(t)
+	m.arrive(t)
+	m.batch(t)
+	assert.Empty(t, m.waiting(t))
+	for range 2 {
+		m.pass(2 * time.Minute)
+		m.poll(t, live.ReachDue)
+	}
+	q := m.quarantine(t)
+	require.Len(t, q, 1)
+	assert.Equal(t, message.ReasonDialogFailed, q[0].Reason)
+	assert.Equal(t, 1, m.count(t, "message_retry where attempt = 3 and quarantined"))
+
+	m.watch(nil)
+	m.due(t)
+	assert.Empty(t, m.quarantine(t))
+	assert.Zero(t, m.count(t, "message_retry"))
 	m.due(t)
 	m.clean(t)
 }

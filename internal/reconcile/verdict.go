@@ -307,7 +307,10 @@ func whereHistoryIs(e *Explanation, what, direction string) Verdict {
 	if h.Stream == stream.History {
 		next += " --org " + h.Org
 	}
-	return Verdict{Code: VerdictNotOrdered, Next: next, Text: what + ": it lies where history has not been ordered"}
+	return Verdict{
+		Code: VerdictNotOrdered, Next: next,
+		Text: what + ": it lies where history has not been ordered; 'item sync' brings it over by itself",
+	}
 }
 
 func (e *Explanation) historyOf(direction string) *HistoryFacts {
