@@ -9,7 +9,6 @@ import (
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/status"
-	"github.com/altinn/dialogsync/internal/stream"
 )
 
 // Polls go on while the bus is away: the streams run, and say what is wrong.
@@ -18,7 +17,7 @@ func TestStatusSaysThatNothingComesInFromTheBus(t *testing.T) {
 	d := newDesk(t)
 	d.worker(t, "one", "", 0)
 	d.worker(t, "two", "", 0)
-	row := func() status.Stream { return rowOf(t, d.read(t), ledger.A3AppInstances, stream.Live) }
+	row := func() status.Stream { return rowOf(t, d.read(t), ledger.A3AppInstances) }
 	assert.Empty(t, row().Reason)
 	since, trouble := day(1), "queue_missing: check DIALOGSYNC_SERVICEBUS_QUEUE"
 	require.NoError(t, db.New(d.pool).HearWorker(t.Context(), db.HearWorkerParams{
@@ -28,7 +27,7 @@ func TestStatusSaysThatNothingComesInFromTheBus(t *testing.T) {
 	assert.Equal(t, status.Running, row().State)
 	want := "bus: nothing comes in since " + since.UTC().Format("2006-01-02T15:04:05Z") + " (1 of 2 workers): " + trouble
 	assert.Equal(t, want, row().Reason)
-	assert.Equal(t, want, rowOf(t, d.read(t), ledger.A2ArchivedForms, stream.Live).Reason)
+	assert.Equal(t, want, rowOf(t, d.read(t), ledger.A2ArchivedForms).Reason)
 
 	d.exec(t, "update worker set heard_at = clock_timestamp() - interval '1 minute' where name = 'two'")
 	assert.Empty(t, row().Reason, "the dead say nothing")

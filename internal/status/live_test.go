@@ -17,10 +17,10 @@ import (
 	"github.com/altinn/dialogsync/internal/throttle"
 )
 
-func rowOf(t *testing.T, report status.Report, source ledger.Source, direction string) status.Stream {
+func rowOf(t *testing.T, report status.Report, source ledger.Source) status.Stream {
 	t.Helper()
 	for _, s := range report.Streams {
-		if s.Source == string(source) && s.Stream == direction {
+		if s.Source == string(source) && s.Stream == stream.Live {
 			return s
 		}
 	}
@@ -50,7 +50,7 @@ func TestLiveRows(t *testing.T) {
 	d := newDesk(t)
 	const source = ledger.A3AppInstances
 	live := stream.Stream{Source: source, Direction: stream.Live}
-	read := func() status.Stream { return rowOf(t, d.read(t), source, stream.Live) }
+	read := func() status.Stream { return rowOf(t, d.read(t), source) }
 
 	d.worker(t, "one", "", 0)
 	row := read()
@@ -59,7 +59,7 @@ func TestLiveRows(t *testing.T) {
 	assert.Nil(t, row.LagS)
 	assert.Nil(t, row.LiveTo)
 	assert.Zero(t, *row.Backlog)
-	assert.Equal(t, status.Off, rowOf(t, d.read(t), ledger.A2Correspondence, stream.Live).State, "nothing runs it")
+	assert.Equal(t, status.Off, rowOf(t, d.read(t), ledger.A2Correspondence).State, "nothing runs it")
 
 	liveTo := time.Now().UTC().Truncate(time.Second)
 	require.NoError(t, stream.MoveWatermark(t.Context(), d.pool, source, liveTo))
@@ -110,7 +110,7 @@ func TestLiveRowOfMessages(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	const source = ledger.A2Correspondence
-	read := func() status.Stream { return rowOf(t, d.read(t), source, stream.Live) }
+	read := func() status.Stream { return rowOf(t, d.read(t), source) }
 	d.worker(t, "one", "", 0)
 	row := read()
 	assert.Equal(t, status.Off, row.State, "no worker knows the export")
@@ -153,7 +153,7 @@ func TestHistoryRowSaysWhatHoldsItBack(t *testing.T) {
 	assert.InDelta(t, 50, *row.ThrottlePerS, 1e-9)
 	assert.EqualValues(t, 2, row.Workers)
 	assert.Empty(t, historyOf(t, d.read(t), ledger.A2ArchivedForms).Throttled)
-	assert.EqualValues(t, 1, rowOf(t, d.read(t), ledger.A2ArchivedForms, stream.Live).Workers)
+	assert.EqualValues(t, 1, rowOf(t, d.read(t), ledger.A2ArchivedForms).Workers)
 
 	require.NoError(t, stream.Pause(t.Context(), d.pool, history, stream.Order{Operator: "kari", Reason: "night"}))
 	row = historyOf(t, d.read(t), source)

@@ -369,6 +369,26 @@ func TestLanesTakeTurns(t *testing.T) {
 	assert.Equal(t, []string{callMigrate}, r.made())
 }
 
+// A page that was listed before an event came in that is still ahead leaves the time at which that is to be told.
+func TestOlderListingKeepsWhatIsAhead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.one(t, plain)
+	older, err := r.Source.Message(t.Context(), m.ID)
+	require.NoError(t, err)
+	_, err = r.Deliver(t.Context(), m.ID, history)
+	require.NoError(t, err)
+	ahead := time.Now().Add(time.Hour).Truncate(time.Second)
+	require.NoError(t, r.sim.Altinn2.ChangeNotify(m.ID, simaltinn2.Notification{ID: 7, Channel: "email", SentAt: ahead, Address: "kari@example.com"}))
+	result, err := r.Deliver(t.Context(), m.ID, message.Order{})
+	require.NoError(t, err)
+	require.WithinDuration(t, ahead, result.DueAt, time.Second)
+	results, err := r.DeliverAll(t.Context(), []*altinn2.Message{older}, history)
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	assert.WithinDuration(t, ahead, results[0].DueAt, time.Second)
+}
+
 func TestLostLeaseRecordsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -245,6 +245,9 @@ func (d *Deliverer) follow(ctx context.Context, t *task, order Order) (gone bool
 func (t *task) followed(news *mapping.News, order Order) {
 	unchanged := t.message.ChangeSeq <= t.row.changeSeq
 	pending := t.row.stage == transferred && t.row.dueAt.After(t.now)
+	if t.message.ChangeSeq < t.row.changeSeq && t.row.dueAt.After(t.heldBack) {
+		t.heldBack = t.row.dueAt // an older listing does not know what is still ahead
+	}
 	t.settle()
 	switch {
 	case news.Purged:
