@@ -64,12 +64,29 @@ func (m *messages) carry(
 	m.wasSaved(m.savedOf(rows, done))
 	m.walker.Items.count(ctx, m.stream(), message.AccountsOf(done))
 	switch {
+	case ended.Waiting == "" && onlyBusy(rows):
+		return false, &ending{busy: true}, nil
 	case ended != batch.Ending{}:
 		return false, &ending{waiting: ended.Waiting, failure: ended.Failure}, nil
 	case len(done) < len(rows):
 		return false, &ending{}, nil // told to stop
 	}
 	return true, nil, nil
+}
+
+// onlyBusy tells whether all that is left of a page is in somebody else's hands.
+func onlyBusy(rows []message.Row) bool {
+	busy := false
+	for i := range rows {
+		if rows[i].Settled() {
+			continue
+		}
+		if pending := rows[i].Pending(); pending == nil || pending.Reason != message.ReasonBusy {
+			return false
+		}
+		busy = true
+	}
+	return busy
 }
 
 // savedOf is what rows that are settled now leave of the window; its checkpoint stays.

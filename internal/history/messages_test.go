@@ -539,6 +539,28 @@ func TestMessagesWhoseLeaseIsLost(t *testing.T) {
 	p.requireClean(t)
 }
 
+// A window whose last message is in live's hands waits for it, and not as for a system that fails.
+func TestMessageThatLiveHas(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, letters(30), func(c *history.WalkerConfig) { c.Rest, c.SliceTime = 20*time.Second, 5*time.Second })
+	ids := p.ordered(t, lettersOrder(history.StageTransfer))
+	var numbers []int32
+	p.sim.Altinn2.Each(func(r simaltinn2.Record) bool {
+		numbers = append(numbers, r.ID)
+		return true
+	})
+	_, err := p.pool.Exec(t.Context(), `insert into message_lease select n, gen_random_uuid(), now() + interval '1 hour'
+		from unnest($1::integer[]) n`, numbers)
+	require.NoError(t, err)
+	_, err = p.walker.Slice(t.Context(), ids[0])
+	require.NoError(t, err)
+	var rested, troubled int
+	require.NoError(t, p.pool.QueryRow(t.Context(), `select count(*) filter (where retry_at > 'epoch'),
+		count(*) filter (where attempts > 0 or failure is not null or retry_at > now() + interval '10 seconds') from backfill_window`).Scan(&rested, &troubled))
+	assert.Positive(t, rested)
+	assert.Zero(t, troubled)
+}
+
 // What a slice does after its window was taken over does not count (Invariant 5).
 func TestMessagesTakenOver(t *testing.T) {
 	t.Parallel()

@@ -26,6 +26,8 @@ const (
 	// blameAfter is how many slices in a row may record nothing because of the same item, while its systems are well,
 	// before the item is blamed and put in quarantine.
 	blameAfter = 4
+	// busyInRest makes the rest of a window whose items are somebody else's a second at the default rest of 15 s.
+	busyInRest = 15
 	// longestRest is the longest a window rests between tries.
 	longestRest = 5 * time.Minute
 	// finishTimeout bounds the last writes of a turn when the process is told to end.
@@ -76,6 +78,8 @@ type ending struct {
 	failure string
 	// forGood: the window cannot be walked.
 	forGood bool
+	// busy: what is left of the page is somebody else's just now, who will be done with it soon.
+	busy bool
 }
 
 // walk goes through the window until it is closed, or the turn is told to stop, or it cannot get on.
@@ -236,6 +240,9 @@ func (t *turn) yield(ctx context.Context, end ending) (SliceEnd, error) {
 		params.Failure, params.Rest = &end.failure, restAfter(int(t.window.Attempts), t.config.Rest)
 		t.log.Warn("window rests", zap.String(telemetry.LogKeyError, end.failure),
 			zap.Float64(telemetry.LogKeyNextRetry, params.Rest.Seconds()))
+	}
+	if end.busy {
+		params.Rest = t.config.Rest / busyInRest
 	}
 	if _, err := q.YieldWindow(ctx, params); err != nil {
 		return SliceEnd{}, fmt.Errorf("give the window back: %w", err)

@@ -306,6 +306,13 @@ func TestWhatFailsForAMomentHoldsNobodyUp(t *testing.T) {
 	assert.Equal(t, 1, m.count(t, "message_retry where altinn2_id = $1 and attempt = 1 and not quarantined", bad))
 	assert.Empty(t, m.quarantine(t))
 	assert.False(t, m.live(t).Watermark.After(record.ChangedAt), "it holds the watermark as long as nobody sees it")
+	_, err := m.pool.Exec(t.Context(), `insert into quarantine (source, item_key, class, reason, detail, attempts)
+		values ('a2-correspondence', $1, 'permanent', 'test', 'history met it too', 1)`, strconv.Itoa(int(bad)))
+	require.NoError(t, err)
+	m.batch(t)
+	assert.True(t, m.live(t).Watermark.After(record.ChangedAt), "somebody sees it")
+	_, err = m.pool.Exec(t.Context(), "delete from quarantine")
+	require.NoError(t, err)
 
 	later := m.arrive(t)
 	m.batch(t)
