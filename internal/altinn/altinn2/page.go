@@ -21,6 +21,8 @@ type Listed struct {
 	// Message is nil when Err is set.
 	Message *Message
 	Err     error
+	// Raw is the record itself where it has no number to tell it by; it may hold a person.
+	Raw json.RawMessage
 }
 
 // Page is a page of a walk.
@@ -135,7 +137,15 @@ func listed(raw json.RawMessage) Listed {
 			Created time.Time `json:"created"`
 		}
 		_ = json.Unmarshal(raw, &key) // as far as it goes
-		return Listed{ID: key.ID, Created: key.Created, Err: fmt.Errorf("read record of message %d: %w", key.ID, err)}
+		return Listed{ID: key.ID, Created: key.Created, Err: fmt.Errorf("read record of message %d: %w", key.ID, err), Raw: rawOf(key.ID, raw)}
 	}
-	return Listed{ID: message.ID, Created: message.Created, Message: &message}
+	return Listed{ID: message.ID, Created: message.Created, Message: &message, Raw: rawOf(message.ID, raw)}
+}
+
+// rawOf keeps a record that has no number.
+func rawOf(id int32, raw json.RawMessage) json.RawMessage {
+	if id > 0 {
+		return nil
+	}
+	return raw
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -123,8 +122,8 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 	defer batch.CancelAfter(working, cancel, c.Grace, c.Stop, c.Stopping)()
 
 	p := &page{carrier: c, write: write, rows: rows}
-	if err := p.malformed(ctx); err != nil {
-		return batch.Ending{}, err
+	if err := p.malformed(ctx); err != nil || p.waiting != "" {
+		return p.ending(), err
 	}
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(c.FirstPause))
 	for try := 1; ; try++ {
@@ -134,12 +133,14 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 			break
 		}
 		err := c.round(working, p, open, order, do)
-		switch {
-		case errors.Is(err, ErrLeaseLost):
-			p.failure = err.Error()
+		if err != nil {
 			for _, r := range open {
 				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
 			}
+		}
+		switch {
+		case errors.Is(err, ErrLeaseLost):
+			p.failure = err.Error()
 		case err != nil && working.Err() != nil && ctx.Err() == nil:
 			return p.ending(), nil // told to stop
 		case err != nil:
@@ -230,16 +231,32 @@ func (p *page) open() []*Row {
 	return open
 }
 
-// malformed records the rows that could not be read.
+// malformed records the rows that could not be read, unless they are so many that the source must be to blame (Invariant 8).
 func (p *page) malformed(ctx context.Context) error {
 	var bad []*Row
+	met := map[string]bool{}
 	for i := range p.rows {
-		if r := &p.rows[i]; r.Malformed() && !r.Repeated {
+		r := &p.rows[i]
+		switch {
+		case !r.Malformed() || r.Repeated:
+		case met[r.Key()]:
+			r.Repeat() // the very same record
+		default:
+			met[r.Key()] = true
 			bad = append(bad, r)
 			p.carrier.Alike.Note(r.Key(), ReasonMalformed, false)
 		}
 	}
 	if len(bad) == 0 {
+		return nil
+	}
+	share := p.carrier.MaxFailureShare
+	v := p.carrier.Alike.Judge(share)
+	if v.Tripped && v.Reason == ReasonMalformed && float64(len(bad)) > share*float64(len(p.rows)) {
+		p.wait(fmt.Sprintf("%d of the last %d items failed alike: %s (for one: %s)", v.Failed, v.Of, v.Reason, bad[0].failure.Detail))
+		for _, r := range bad {
+			r.TakeBack(nil)
+		}
 		return nil
 	}
 	return db.InTx(ctx, p.carrier.Deliverer.Pool, func(_ pgx.Tx, q *db.Queries) error {
@@ -373,15 +390,11 @@ func (c *Carrier) recordFailed(ctx context.Context, q *db.Queries, settled []*Ro
 }
 
 func (c *Carrier) quarantined(r *Row) ledger.Quarantined {
-	q := ledger.Quarantined{
+	return ledger.Quarantined{
 		Source: ledger.A2Correspondence, ItemKey: r.Key(), ItemID: r.ItemID(), AppID: r.result.ResourceID, Position: r.Created,
 		InstanceCreated: r.Created, Class: r.failure.Class.String(), Reason: r.failure.Reason, Detail: r.failure.Detail, Attempts: 1,
 		WindowID: c.WindowID,
 	}
-	if r.Number <= 0 {
-		q.ItemKey = "malformed:" + strconv.FormatInt(r.Created.UnixMicro(), 10)
-	}
-	return q
 }
 
 func (p *page) ending() batch.Ending {

@@ -41,7 +41,7 @@ type owner struct {
 func newOwner(r *rig) *owner {
 	o := &owner{stop: make(chan struct{})}
 	o.Carrier = &message.Carrier{
-		Deliverer: r.Deliverer, Log: zap.NewNop(), Alike: &batch.Alike{}, MaxFailureShare: 0.5, WindowID: window,
+		Deliverer: r.Deliverer, Log: zap.NewNop(), Alike: &batch.Alike{}, MaxFailureShare: 0.5, WindowID: window, WindowTakes: true,
 		FirstPause: time.Millisecond, Grace: 50 * time.Millisecond, Stop: o.stop,
 		MustStop: func(context.Context) bool {
 			select {
@@ -142,7 +142,7 @@ func TestRefusedCheckpointUndoesThePage(t *testing.T) {
 	rows := r.listed(t)
 	_, err := o.Bring(t.Context(), rows, transferOnly, o.write)
 	require.ErrorIs(t, err, o.refuse)
-	for _, table := range []string{"ledger", "quarantine", "message", "message_lease"} {
+	for _, table := range []string{"ledger", "quarantine", "message", "message_lease where until > clock_timestamp()"} {
 		assert.Zero(t, r.count(t, table), table)
 	}
 }

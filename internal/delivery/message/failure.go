@@ -64,7 +64,8 @@ var errDialogDeleted = &Error{
 }
 
 var errItemLost = &Error{
-	Reason: ReasonItemLost, Retryable: true, Detail: "Correspondence does not know the message that it stored: it is to be migrated again",
+	Reason: ReasonItemLost, Retryable: true, Detail: "Correspondence does not know the message that it stored, and migrating it again " +
+		"did not help: ask those who run it, then sync the item",
 }
 
 // Describe puts a delivery's error into a class and a code.

@@ -128,19 +128,24 @@ func (d *Deliverer) refused(ctx context.Context, t *task) {
 // publishAnew migrates those again that Correspondence does not know, once (17.4).
 func (d *Deliverer) publishAnew(ctx context.Context, tasks []*task) error {
 	for _, t := range tasks {
-		switch {
-		case !t.publish:
+		if !t.publish {
 			continue
-		case t.anew || t.message == nil:
-			t.forget()
+		}
+		if t.anew {
 			t.fail(errItemLost)
 			continue
 		}
+		if err := d.readOnce(ctx, t); err != nil {
+			t.fail(err)
+			continue
+		}
+		before := t.row
 		t.forget()
 		t.publish = false
 		if err := d.first(ctx, lease{}, t, Order{Lane: History}); err != nil {
 			return err
 		}
+		t.remember(&before)
 		if !t.publish {
 			continue
 		}
@@ -151,7 +156,6 @@ func (d *Deliverer) publishAnew(ctx context.Context, tasks []*task) error {
 		}
 		d.published(ctx, t, answers[0])
 		if t.publish {
-			t.forget()
 			t.fail(errItemLost)
 		}
 	}

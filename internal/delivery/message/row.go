@@ -1,6 +1,8 @@
 package message
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,6 +11,7 @@ import (
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogid"
 )
@@ -33,6 +36,8 @@ type Row struct {
 	// Met: the window counted the message already, at another time of change; it is brought over again and not counted again.
 	Met bool
 
+	// digest tells a record without a number from others.
+	digest string
 	// settled: the row has an outcome. One of result and failure tells it.
 	settled bool
 	result  Result
@@ -56,9 +61,14 @@ func NewRow(listed *altinn2.Listed) Row {
 	if problem != "" {
 		r.Message = nil
 		r.settled = true
+		if r.Number <= 0 {
+			const digits = 16
+			digest := sha256.Sum256(listed.Raw)
+			r.digest = hex.EncodeToString(digest[:])[:digits]
+		}
 		r.failure = &delivery.Failure{
 			Class: transport.Permanent, Reason: ReasonMalformed, OfItem: true,
-			Detail: problem + ": see to the record in Altinn 2, then sync the item",
+			Detail: telemetry.Redact(problem) + ": see to the record in Altinn 2, then sync the item",
 		}
 	}
 	return r
@@ -69,8 +79,13 @@ func GivenRow(number int32, created time.Time) Row {
 	return Row{Number: number, Created: created.UTC()}
 }
 
-// Key is how operators write the message.
-func (r *Row) Key() string { return Key(r.Number) }
+// Key is how operators write the message; for one without a number, a digest of what was listed.
+func (r *Row) Key() string {
+	if r.digest != "" {
+		return "malformed:" + r.digest
+	}
+	return Key(r.Number)
+}
 
 // ItemID is the message's key in the ledger; uuid.Nil as long as its creation time is unknown.
 func (r *Row) ItemID() uuid.UUID {

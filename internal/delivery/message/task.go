@@ -91,8 +91,25 @@ func (t *task) read(message *altinn2.Message) { t.message = message }
 
 // forget begins anew with a message that Correspondence does not know any more.
 func (t *task) forget() {
-	t.row = row{created: t.row.created, changeSeq: t.row.changeSeq, stage: untransferred, outcome: ledger.Failed, version: mapping.Version}
+	anew := row{created: t.row.created, changeSeq: t.row.changeSeq, stage: untransferred, outcome: ledger.Failed, version: mapping.Version}
+	if t.row.reason == reasonAnswerLost {
+		anew.reason = reasonAnswerLost
+	}
+	t.row = anew
 	t.anew, t.verify, t.seen = true, false, false
+}
+
+// remember takes up again what was forgotten if it could not be brought over anew: else nobody whose walk is our own record, or who
+// looks for what is due, would find the message. That it may be stored over there stays known.
+func (t *task) remember(before *row) {
+	if t.err == nil || t.row.stage != untransferred {
+		return
+	}
+	lost := t.row.reason == reasonAnswerLost
+	t.row = *before
+	if lost {
+		t.row.outcome, t.row.reason = ledger.Failed, reasonAnswerLost
+	}
 }
 
 // inDoubt tells whether the message may be stored over there though nothing is on record of it: no answer came, or whoever had it

@@ -19,6 +19,9 @@ import (
 // fails is the task's.
 func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Order) error {
 	order.Lane = max(order.Lane, t.lane)
+	if t.message != nil && t.message.ChangeSeq < t.row.changeSeq {
+		t.message = nil // somebody knew better since the listing, a purge maybe (Invariants 3 and 4)
+	}
 	if err := d.readOnce(ctx, t); err != nil {
 		t.fail(err)
 		return nil
@@ -33,8 +36,11 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 		t.fail(err)
 		return nil
 	case gone:
+		before := t.row
 		t.forget()
-		return d.first(ctx, held, t, order)
+		err := d.first(ctx, held, t, order)
+		t.remember(&before)
+		return err
 	default:
 		return d.look(ctx, t)
 	}
@@ -262,6 +268,9 @@ func (t *task) followed(news *mapping.News, order Order) {
 		t.publish = t.verify
 	case pending: // its dialog is on its way
 	case t.row.refused() && unchanged && !order.Insist && !order.Redo:
+		t.fail(errRefused)
+	case t.row.refused() && order.TransferOnly:
+		t.row.outcome, t.row.reason = ledger.Created, "" // publish tries again; until it does, the message is hidden
 		t.fail(errRefused)
 	default:
 		t.publish = !order.TransferOnly

@@ -1,0 +1,43 @@
+package live_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/altinn/dialogsync/internal/live"
+)
+
+// A message that is refused where nothing else happens holds its stream up for an hour and ten tries, and no longer (Invariant 8).
+func TestMessageThatIsAloneStopsItsStreamForAWhileOnly(t *testing.T) {
+	t.Parallel()
+	m := begun(t)
+	m.poller = m.another(t) // of a process that knows of no other message
+	m.arrive(t)
+	m.watch(func(_ int, w http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/correspondence/api/v1/migration/") {
+			return false
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		return true
+	})
+	for range 10 {
+		require.Eventually(t, func() bool { return m.poll(t, live.ReachBatch).Rest > 0 }, time.Minute, time.Millisecond)
+	}
+	assert.Contains(t, m.waiting(t), "1 of the last 1 items failed alike")
+	assert.Empty(t, m.quarantine(t))
+	m.pass(61 * time.Minute)
+	require.Eventually(t, func() bool {
+		m.batch(t)
+		return len(m.quarantine(t)) == 1
+	}, time.Minute, 10*time.Millisecond)
+	assert.Empty(t, m.waiting(t))
+	m.watch(nil)
+	m.arrive(t)
+	m.batch(t)
+	assert.Len(t, m.told(), 1, "the stream goes on")
+}
