@@ -178,13 +178,13 @@ func (q *Queries) ExplainMessageRetry(ctx context.Context, altinn2ID int32) (Exp
 const explainPoll = `-- name: ExplainPoll :one
 select p.since, p.reach, o.position, o.failure
 from poll p left join poll_org o on o.source = p.source and o.reach = p.reach and o.org = $1
-where p.source = $2
-order by p.since limit 1
+where p.source = $2 and p.reach = $3
 `
 
 type ExplainPollParams struct {
 	Org    string
 	Source Source
+	Reach  string
 }
 
 type ExplainPollRow struct {
@@ -194,9 +194,9 @@ type ExplainPollRow struct {
 	Failure  *string
 }
 
-// How far a source's first poll has come in an organisation, and since when live brings things over.
+// How far a source's first reach has come in an organisation, and since when live brings things over.
 func (q *Queries) ExplainPoll(ctx context.Context, arg ExplainPollParams) (ExplainPollRow, error) {
-	row := q.db.QueryRow(ctx, explainPoll, arg.Org, arg.Source)
+	row := q.db.QueryRow(ctx, explainPoll, arg.Org, arg.Source, arg.Reach)
 	var i ExplainPollRow
 	err := row.Scan(
 		&i.Since,

@@ -15,6 +15,7 @@ import (
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/live"
 	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
@@ -163,7 +164,7 @@ func (x *Explainer) readStreams(ctx context.Context, e *Explanation, liveOrg, hi
 }
 
 func (x *Explainer) readPoll(ctx context.Context, e *Explanation, org string) error {
-	poll, err := db.New(x.Pool).ExplainPoll(ctx, db.ExplainPollParams{Source: e.Source, Org: org})
+	poll, err := db.New(x.Pool).ExplainPoll(ctx, db.ExplainPollParams{Source: e.Source, Reach: live.FirstReach(e.Source), Org: org})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}

@@ -149,6 +149,8 @@ func (e *Explanation) foresee(m *altinn2.Message, now time.Time) {
 		e.would(ledger.Unchanged, "", nil)
 	case e.Origin.State == OriginPurged:
 		e.would(ledger.Purged, "", nil)
+	case e.Message.Stage == db.MessageStageTransferred && !e.Message.DueAt.After(now):
+		e.would(ledger.Created, "", nil)
 	case m.ChangeSeq > e.Message.ChangeSeq:
 		e.would(ledger.Updated, "", nil)
 	default:

@@ -233,4 +233,8 @@ var kindRemedies = map[string]Remedy{
 	"http_5": {"a service failed for this item, while others went well", doSyncAgain},
 	"http_4": {"a service refused the request", "report it with the item's key and the detail"},
 	"http_":  {"a service answered with something that nobody expects", "report it with the item's key and the detail"},
+	"record_refused_": {
+		"PostgreSQL refuses to record what came of the item, with that SQLSTATE",
+		"report it with the item's key and the detail: the program or its schema is at fault; then sync the item",
+	},
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/ledger"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 	"github.com/altinn/dialogsync/internal/stream"
 )
 
@@ -28,20 +29,22 @@ func Judge(e *Explanation) Verdict {
 // syncCommand brings the item over. What is history's is written silently (Invariant 10).
 func syncCommand(e *Explanation) string {
 	text := "dialogsync item sync " + e.Item
-	if e.isHistory() || e.Message != nil && e.Message.Stage == db.MessageStageTransferred {
+	if e.isHistory() || e.isOldMessage() || e.Message != nil && e.Message.Stage == db.MessageStageTransferred {
 		text += " --migration"
 	}
 	return text + " --reason TEXT"
 }
 
-// isHistory tells whether the item last changed before live began. A message that was never brought over is history's by its creation:
-// live leaves it there whatever happens to it.
+// isHistory tells whether the item last changed before live began.
 func (e *Explanation) isHistory() bool {
 	since, changed := e.Live.Since, e.Origin.Changed
-	if e.Source == ledger.A2Correspondence && (e.Message == nil || e.Message.CorrespondenceID == uuid.Nil) {
-		changed = e.Origin.Created
-	}
 	return since.IsZero() || !changed.IsZero() && changed.Before(since)
+}
+
+// isOldMessage tells of a message older than live that was never brought over: whoever does it does it silently.
+func (e *Explanation) isOldMessage() bool {
+	return e.Source == ledger.A2Correspondence && (e.Message == nil || e.Message.CorrespondenceID == uuid.Nil) &&
+		e.Origin.Created.Before(e.Live.Since)
 }
 
 func unknown(e *Explanation) (Verdict, bool) {
@@ -65,12 +68,26 @@ func quarantined(e *Explanation) (Verdict, bool) {
 	case e.Inbox != nil:
 		v.Text = fmt.Sprintf("%s (%s), and is tried again by itself at %s", since, q.Means, stamp(e.Inbox.DueAt))
 		v.Next = "dialogsync item explain " + e.Item
-	case e.Delivery != nil && e.Delivery.Outcome != ledger.Failed:
+	case e.Delivery != nil && e.Delivery.Outcome != ledger.Failed && e.isForeseen(q.Reason):
 		v.Text = since + ", but what stood in its way is gone: a delivery now would succeed and take it out"
 	default:
 		v.Text = fmt.Sprintf("%s: %s. What to do: %s", since, q.Means, q.Do)
 	}
 	return v, true
+}
+
+// isForeseen tells whether what a delivery would do now says anything of a failure. Of messages it is told from the message itself:
+// nobody over there is asked.
+func (e *Explanation) isForeseen(reason string) bool {
+	if e.Source != ledger.A2Correspondence {
+		return true
+	}
+	switch reason {
+	case mapping.ReasonSenderMissing, mapping.ReasonRecipientUnknown, mapping.ReasonResourceMissing, mapping.ReasonCreatedMissing,
+		mapping.ReasonNotPublished, mapping.ReasonEventUnknown:
+		return true
+	}
+	return false
 }
 
 func unreadable(e *Explanation) (Verdict, bool) {

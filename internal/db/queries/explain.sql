@@ -28,11 +28,10 @@ order by b.id desc limit @max_rows;
 select exists (select 1 from coverage where source = @source and stream = @stream and org = @org and closed @> @position::timestamptz)::boolean as closed;
 
 -- name: ExplainPoll :one
--- How far a source's first poll has come in an organisation, and since when live brings things over.
+-- How far a source's first reach has come in an organisation, and since when live brings things over.
 select p.since, p.reach, o.position, o.failure
 from poll p left join poll_org o on o.source = p.source and o.reach = p.reach and o.org = @org
-where p.source = @source
-order by p.since limit 1;
+where p.source = @source and p.reach = @reach;
 
 -- name: ExplainMessage :one
 select created, change_seq, due_at, stage, outcome, mapping_version, correspondence_id, dialog_id, reason
