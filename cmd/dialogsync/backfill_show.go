@@ -109,7 +109,7 @@ func printDetail(w io.Writer, d *history.Detail) {
 		line(w, "  skipped", fmt.Sprintf("%d: %s", s.Items, s.Reason))
 	}
 	if d.Redo {
-		line(w, "Corrected", correctedWord(d.Corrected))
+		line(w, "Corrected", correctedWord(d.Corrected, a.Quarantined))
 	}
 	for _, s := range d.InProgress {
 		text := fmt.Sprintf("%s %s, reached %s, %d items, by %s", s.Org, s.Range, moment(&s.Reached), s.Seen, orDash(s.Worker))
@@ -138,15 +138,18 @@ func redoWord(olderThan *int16) string {
 	return fmt.Sprintf("of what is older than mapping version %d", *olderThan)
 }
 
-// correctedWord tells how many items a redo put right.
-func correctedWord(counts map[ledger.Outcome]int64) string {
+// correctedWord tells how many items a redo put right; those in quarantine are not as they should be.
+func correctedWord(counts map[ledger.Outcome]int64, quarantined int64) string {
 	var total int64
 	var parts []string
 	for _, outcome := range slices.Sorted(maps.Keys(counts)) {
 		total += counts[outcome]
 		parts = append(parts, fmt.Sprintf("%d %s", counts[outcome], outcome))
 	}
-	if total == 0 {
+	switch {
+	case total == 0 && quarantined > 0:
+		return "nothing: all that was looked at is as it should be, those in quarantine aside"
+	case total == 0:
 		return "nothing: all that was looked at is as it should be"
 	}
 	return fmt.Sprintf("%d = %s; --corrected lists them", total, strings.Join(parts, " + "))

@@ -74,3 +74,10 @@ func TestRedo(t *testing.T) {
 	}
 	assert.Equal(t, exitNotFound, r.run(t, "backfill", "show", "99", "--corrected").code)
 }
+
+// What a redo could not deliver is not as it should be.
+func TestCorrectedWord(t *testing.T) {
+	t.Parallel()
+	assert.NotContains(t, correctedWord(nil, 0), "quarantine")
+	assert.Contains(t, correctedWord(nil, 2), "those in quarantine aside")
+}

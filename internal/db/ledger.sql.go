@@ -291,7 +291,9 @@ func (q *Queries) QuarantineList(ctx context.Context, arg QuarantineListParams) 
 const quarantineSince = `-- name: QuarantineSince :one
 select count(*) from quarantine q where q.source = $1 and (q.position >= $2 or q.position is null)
   and not ($3::boolean and exists (
-      select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish'))
+      select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish')
+    and exists (select 1 from message m
+        where m.altinn2_id = case when q.item_key ~ '^[0-9]{1,9}$' then q.item_key::integer end and m.stage <> 'untransferred'))
 `
 
 type QuarantineSinceParams struct {
@@ -301,7 +303,7 @@ type QuarantineSinceParams struct {
 }
 
 // Exceptions that stand beside a watermark; an item without a time on the axis always counts. transfer_only: what a window of publish
-// put there is left out.
+// put there is left out, unless it is not transferred either: given messages and those of a redo are brought over all the way.
 func (q *Queries) QuarantineSince(ctx context.Context, arg QuarantineSinceParams) (int64, error) {
 	row := q.db.QueryRow(ctx, quarantineSince, arg.Source, arg.BackTo, arg.TransferOnly)
 	var count int64

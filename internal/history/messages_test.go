@@ -21,6 +21,7 @@ import (
 	"github.com/altinn/dialogsync/internal/altinnsim"
 	simaltinn2 "github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/altinnsim/generator"
+	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/db/dbtest"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/history"
@@ -336,6 +337,29 @@ func TestGivenMessages(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, detail.Quarantine, 1)
 	assert.Equal(t, message.ReasonMessageUnknown, detail.Quarantine[0].Reason)
+}
+
+// A message that is not transferred is an exception of transfer, whoever tried last.
+func TestGivenMessageThatFailsStaysAnExceptionOfTransfer(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, letters(60, func(o *simaltinn2.Options) { o.Broken = 0.2 }))
+	order := lettersOrder(history.StageTransfer)
+	order.MaxFailureShare = 1
+	p.walk(t, p.ordered(t, order)...)
+	of := stream.Stream{Source: ledger.A2Correspondence, Direction: stream.Transfer}
+	before, err := db.New(p.pool).QuarantineSince(t.Context(), history.ExceptionsSince(of, &oldest))
+	require.NoError(t, err)
+	require.Positive(t, before)
+
+	rows, err := p.pool.Query(t.Context(), "select item_key from quarantine")
+	require.NoError(t, err)
+	order.Stage, order.Range = "", history.Range{}
+	order.Items, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	p.walk(t, p.ordered(t, order)...)
+	after, err := db.New(p.pool).QuarantineSince(t.Context(), history.ExceptionsSince(of, &oldest))
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
 }
 
 // Where the source refuses its own cursor the window begins again, and nothing is counted twice.

@@ -27,7 +27,7 @@ type messageWalk struct {
 func (r *pollRun) newMessageCarrier() *message.Carrier {
 	p := r.poller
 	return &message.Carrier{
-		Deliverer: p.Messages, Health: p.MessageHealth, Log: r.log, Alike: &r.memory.alike, MaxFailureShare: r.config.MaxFailureShare,
+		Deliverer: p.Messages, Health: p.MessageHealth, Log: r.log, Alike: &r.memory.alike, MaxFailureShare: r.maxFailureShare(),
 		FirstPause: r.config.Rest / pollPausesInRest, Grace: pollGrace, Stop: r.stop, Stopping: p.Stopping, MustStop: r.mustStop,
 		Admit: func(ctx context.Context) (func(), error) { return p.admit(ctx, r.reach.Source) },
 		// Nobody is held up by a message: it is put off.
@@ -74,6 +74,7 @@ func (w *messageWalk) deliver(ctx context.Context, rows []message.Row, lookedAt 
 	if err != nil {
 		return true, fmt.Errorf("bring messages over: %w", err)
 	}
+	w.noteAlone(rows, end)
 	counts := w.count(message.SettledRows(rows))
 	r.totals.Merge(counts.accounts)
 	r.poller.Metrics.delivered(ctx, r.reach, counts)

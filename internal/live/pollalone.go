@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/altinn/dialogsync/internal/delivery/batch"
+	"github.com/altinn/dialogsync/internal/delivery/message"
 )
 
 // alone is since when a few failing items have been all that a source's polls met, while the systems look well, and how often.
@@ -41,6 +42,22 @@ func (r *pollRun) maxFailureShare() float64 {
 		return 1
 	}
 	return r.config.MaxFailureShare
+}
+
+// noteAlone takes up how a page of messages ended, unless it was of those that failed before, which say nothing new.
+func (w *messageWalk) noteAlone(rows []message.Row, end batch.Ending) {
+	memory, now := w.run.memory, w.run.poller.now()
+	switch {
+	case w.carrier.Alike != &memory.alike:
+	case end.Waiting != "":
+		pending := slices.ContainsFunc(rows, func(r message.Row) bool { return r.Pending() != nil })
+		few := memory.alike.Judge(w.run.config.MaxFailureShare).Of <= mostAlone
+		judge := batch.Judge{Health: w.carrier.Health}
+		_, failing := judge.Failing()
+		memory.noteAlone(pending && few && !failing, now)
+	case slices.ContainsFunc(rows, func(r message.Row) bool { return r.Settled() && !r.Repeated }):
+		memory.noteAlone(false, now)
+	}
 }
 
 // noteAlone takes up how a page ended. One that met nothing new says nothing.

@@ -381,9 +381,9 @@ func (r *pollRun) clean(ctx context.Context) error {
 	return nil
 }
 
-// moveWatermark records up to where the source's changes are delivered.
+// moveWatermark records up to where the source's changes are delivered. What is due may have held it.
 func (r *pollRun) moveWatermark(ctx context.Context) error {
-	if !r.reach.follows() {
+	if !r.reach.follows() && r.reach.walk != overDue {
 		return nil
 	}
 	q := db.New(r.poller.Pool)

@@ -111,10 +111,12 @@ limit @max_rows;
 
 -- name: QuarantineSince :one
 -- Exceptions that stand beside a watermark; an item without a time on the axis always counts. transfer_only: what a window of publish
--- put there is left out.
+-- put there is left out, unless it is not transferred either: given messages and those of a redo are brought over all the way.
 select count(*) from quarantine q where q.source = @source and (q.position >= @back_to or q.position is null)
   and not (@transfer_only::boolean and exists (
-      select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish'));
+      select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish')
+    and exists (select 1 from message m
+        where m.altinn2_id = case when q.item_key ~ '^[0-9]{1,9}$' then q.item_key::integer end and m.stage <> 'untransferred'));
 
 -- name: LedgerCounts :many
 select source, outcome, dialog_state, count(*)::bigint as items from ledger group by source, outcome, dialog_state order by 1, 2, 3;

@@ -122,15 +122,15 @@ func TestStoppedPageThatCannotBeRecordedIsNotSettled(t *testing.T) {
 	r.generate(t, 8)
 	o := newOwner(r)
 	o.Grace = 0
-	var working context.Context
+	contexts := make(chan context.Context, 8)
 	o.Admit = func(ctx context.Context) (func(), error) {
-		working = ctx
+		contexts <- ctx
 		return func() {}, nil
 	}
 	rows := r.listed(t)
 	_, err := o.Bring(t.Context(), rows, transferOnly, func(context.Context, *db.Queries, []*message.Row) error {
 		o.halt()
-		<-working.Done()
+		<-(<-contexts).Done()
 		return errors.New("the database is gone")
 	})
 	require.NoError(t, err)
