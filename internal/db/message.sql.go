@@ -298,22 +298,25 @@ func (q *Queries) ReleaseMessageLeases(ctx context.Context, arg ReleaseMessageLe
 }
 
 const renewMessageLeases = `-- name: RenewMessageLeases :one
-with renewed as (
-    update message_lease set until = clock_timestamp() + $1::interval
-    where altinn2_id = any($2::integer[]) and holder = $3
+with held as (
+    select k.altinn2_id from message_lease as k where k.altinn2_id = any($1::integer[]) and k.holder = $2
+    order by k.altinn2_id for update), -- in the order in which they are taken
+renewed as (
+    update message_lease as l set until = clock_timestamp() + $3::interval
+    from held where l.altinn2_id = held.altinn2_id
     returning 1)
 select count(*) from renewed
 `
 
 type RenewMessageLeasesParams struct {
-	Lease      time.Duration
 	Altinn2Ids []int32
 	Holder     uuid.UUID
+	Lease      time.Duration
 }
 
 // Returns how many of the messages are the holder's still.
 func (q *Queries) RenewMessageLeases(ctx context.Context, arg RenewMessageLeasesParams) (int64, error) {
-	row := q.db.QueryRow(ctx, renewMessageLeases, arg.Lease, arg.Altinn2Ids, arg.Holder)
+	row := q.db.QueryRow(ctx, renewMessageLeases, arg.Altinn2Ids, arg.Holder, arg.Lease)
 	var count int64
 	err := row.Scan(&count)
 	return count, err

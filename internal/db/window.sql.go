@@ -385,6 +385,30 @@ func (q *Queries) RecordPage(ctx context.Context, arg RecordPageParams) (int64, 
 	return seen, err
 }
 
+const uncoverRange = `-- name: UncoverRange :exec
+update coverage set closed = closed - tstzmultirange(tstzrange($1::timestamptz, $2::timestamptz, '[)'))
+where source = $3 and stream = $4 and org = $5
+`
+
+type UncoverRangeParams struct {
+	FromTime time.Time
+	ToTime   time.Time
+	Source   Source
+	Stream   string
+	Org      string
+}
+
+func (q *Queries) UncoverRange(ctx context.Context, arg UncoverRangeParams) error {
+	_, err := q.db.Exec(ctx, uncoverRange,
+		arg.FromTime,
+		arg.ToTime,
+		arg.Source,
+		arg.Stream,
+		arg.Org,
+	)
+	return err
+}
+
 const waitingForTransfer = `-- name: WaitingForTransfer :many
 select b.id from backfill b
 where b.stream = 'publish' and b.state = 'running'

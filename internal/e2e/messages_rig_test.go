@@ -159,8 +159,10 @@ func (r *messageRig) proveMessages(t *testing.T) *diff.MessageReport {
 	t.Logf("%d messages, %d items, %d equal, skipped %v, held %v", m.Messages, m.Items, m.Equal, m.Skipped, m.Held)
 	// A person is asked about those that may have been stored by somebody who died, and were purged before the next came by.
 	inDoubt := r.texts(t, "select item_key from quarantine where reason = 'purged_in_doubt'")
+	// Where Correspondence is left while it makes a dialog it keeps the item hidden; the dialog is there, and that is on record (P22).
+	halfDone := r.texts(t, "select altinn2_id::text from message where reason = 'half_done' and stage = 'published'")
 	for _, d := range m.Differences {
-		if d.Kind == diff.UnpurgedItem && slices.Contains(inDoubt, d.Item) {
+		if d.Kind == diff.UnpurgedItem && slices.Contains(inDoubt, d.Item) || d.Kind == diff.Hidden && slices.Contains(halfDone, d.Item) {
 			m.Differing--
 			continue
 		}

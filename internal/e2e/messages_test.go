@@ -92,7 +92,6 @@ func TestLargeFilesPassThrough(t *testing.T) {
 	worker := r.worker(t, "one")
 	r.orderMessages(t)
 	r.completed(t, worker)
-	worker.kill()
 	if peak, known := worker.peakMemory(); known {
 		t.Logf("%d MiB at most while %d files of %d MiB passed", peak>>20, files, size>>20)
 		assert.Less(t, peak, int64(most))

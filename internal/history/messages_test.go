@@ -563,6 +563,36 @@ func TestMessagesWhoseLeaseIsLost(t *testing.T) {
 	p.requireClean(t)
 }
 
+// What a second transfer finds is hidden until publish comes by again: what publish promised there is taken back (Invariant 6).
+func TestLateMessageTakesThePromiseOfPublishBack(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, letters(60))
+	p.walk(t, p.ordered(t, lettersOrder(history.StageBoth))...)
+	back, ok := p.watermark(t, stream.Publish)
+	require.True(t, ok)
+	var late simaltinn2.Record
+	p.sim.Altinn2.Each(func(m simaltinn2.Record) bool {
+		late = m
+		return m.Deletion != simaltinn2.DeletionNone || !m.Created.After(back.Add(history.Day)) || m.Created.After(newest.Add(-history.Day))
+	})
+	late.ID += 1_000_000
+	require.NoError(t, p.sim.Altinn2.PutRecord(late))
+
+	p.walk(t, p.ordered(t, lettersOrder(history.StageTransfer))...)
+	coverage, err := history.ReadCoverage(t.Context(), p.pool, stream.Stream{Source: ledger.A2Correspondence, Direction: stream.Publish})
+	require.NoError(t, err)
+	held, ok := coverage.Watermark()
+	require.True(t, ok)
+	assert.True(t, held.After(late.Created), "publish promises no more than it has done")
+	assert.Len(t, coverage.Holes(history.WholeSource), 1)
+
+	p.walk(t, p.ordered(t, lettersOrder(history.StagePublish))...)
+	again, ok := p.watermark(t, stream.Publish)
+	require.True(t, ok)
+	assert.Equal(t, back, again)
+	p.requireClean(t)
+}
+
 // A window whose last message is in live's hands waits for it, and not as for a system that fails.
 func TestMessageThatLiveHas(t *testing.T) {
 	t.Parallel()

@@ -167,7 +167,11 @@ var messageRemedies = map[string]Remedy{
 		"ask those who run Correspondence and Dialogporten what removed it: Correspondence makes no second one as long as it " +
 			"keeps its reference. When that is gone, sync the item with --migration",
 	},
-	"dialog_deleted":      {"the message is alive, but its dialog is deleted", "ask those who run Correspondence to restore the dialog"},
+	"dialog_deleted": {"the message is alive, but its dialog is deleted", "ask those who run Correspondence to restore the dialog"},
+	"dialog_orphaned": {
+		"Correspondence does not know the message that it stored, and its dialog is still there",
+		"ask those who run Correspondence; if the item cannot come back, have the dialog purged, then sync the item",
+	},
 	"correspondence_lost": {"Correspondence does not know the message that it stored", "sync the item: it is migrated anew"},
 	"not_transferred":     {"the second stage met a message that the first had not brought over", "sync the item with --migration"},
 	"purged_in_doubt": {

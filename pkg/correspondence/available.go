@@ -31,8 +31,10 @@ func (a *Availability) Dialog() uuid.UUID {
 	return id
 }
 
-// IsUnknown tells whether the service has no such item.
-func (a *Availability) IsUnknown() bool { return !a.OK && a.says("not found") }
+// IsUnknown tells whether the service has no such item. A text that quotes an exception is about something behind it: "404 (Not Found)".
+func (a *Availability) IsUnknown() bool {
+	return !a.OK && a.says("not found") && !a.says("exception") && !a.says("(not found)")
+}
 
 // IsPurged tells whether the item is purged and therefore has no dialog, ever.
 func (a *Availability) IsPurged() bool {

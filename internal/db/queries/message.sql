@@ -16,9 +16,12 @@ from taken t left join before b using (altinn2_id);
 
 -- name: RenewMessageLeases :one
 -- Returns how many of the messages are the holder's still.
-with renewed as (
-    update message_lease set until = clock_timestamp() + @lease::interval
-    where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder
+with held as (
+    select k.altinn2_id from message_lease as k where k.altinn2_id = any(@altinn2_ids::integer[]) and k.holder = @holder
+    order by k.altinn2_id for update), -- in the order in which they are taken
+renewed as (
+    update message_lease as l set until = clock_timestamp() + @lease::interval
+    from held where l.altinn2_id = held.altinn2_id
     returning 1)
 select count(*) from renewed;
 

@@ -87,6 +87,10 @@ insert into coverage as c (source, stream, org, closed)
 values (@source, @stream, @org, tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz, '[)')))
 on conflict (source, stream, org) do update set closed = c.closed + excluded.closed;
 
+-- name: UncoverRange :exec
+update coverage set closed = closed - tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz, '[)'))
+where source = @source and stream = @stream and org = @org;
+
 -- name: WaitingForTransfer :many
 -- Backfills of publish of which nothing is walked and nothing can be taken up until more is transferred.
 select b.id from backfill b

@@ -195,7 +195,7 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 			halted.Store(true) // the others would only meet the same
 		}
 	}
-	order.decide, order.write = p.decide, p.record
+	order.decide, order.write, order.last = p.decide, p.record, p.last
 	_, err := c.Deliverer.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
 		for _, t := range tasks {
 			if !held.has(t.number) {
@@ -302,8 +302,11 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 		p.blame(judge, tried, judged, readAt)
 	}
 	for _, t := range tasks {
-		if r := p.byNumber[t.number]; !r.settled {
+		switch r := p.byNumber[t.number]; {
+		case !r.settled:
 			t.takeBack()
+		case r.failure != nil && r.failure.Class == transport.Transient:
+			t.lookAgain()
 		}
 	}
 }

@@ -50,6 +50,8 @@ type Order struct {
 type hooks struct {
 	// admit waits until one more message may be begun; release must be called when it is done.
 	admit func(context.Context) (release func(), err error)
+	// last: what fails now is not tried again with its page.
+	last bool
 	// failed is told of each message that failed.
 	failed func(*task)
 	// decide is called before the messages are recorded.
@@ -254,7 +256,7 @@ func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order 
 		if err := d.keep(ctx, held, tasks); err != nil {
 			return err
 		}
-		if err := d.publish(ctx, tasks, hooks{failed: order.failed}); err != nil {
+		if err := d.publish(ctx, tasks, hooks{failed: order.failed, last: order.last}); err != nil {
 			return err
 		}
 	}

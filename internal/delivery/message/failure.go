@@ -25,6 +25,8 @@ const (
 	// ReasonDialogLost and ReasonDialogDeleted mark a message whose dialog is on record and not, or not alive, in Dialogporten (15).
 	ReasonDialogLost    = "dialog_lost"
 	ReasonDialogDeleted = "dialog_deleted"
+	// ReasonDialogOrphaned marks a message that Correspondence has lost while its dialog is there.
+	ReasonDialogOrphaned = "dialog_orphaned"
 	// reasonAnswerLost marks a message that may be stored over there although no answer told so.
 	reasonAnswerLost = "answer_lost"
 	// ReasonBusy marks a message that somebody else brought over just then: it says nothing of the message or of a system.
@@ -66,6 +68,12 @@ var errDialogDeleted = &Error{
 var errItemLost = &Error{
 	Reason: ReasonItemLost, Retryable: true, Detail: "Correspondence does not know the message that it stored, and migrating it again " +
 		"did not help: ask those who run it, then sync the item",
+}
+
+var errOrphaned = &Error{
+	Reason: ReasonDialogOrphaned, Detail: "Correspondence does not know the message that it stored, and the dialog is still there: bringing " +
+		"it over again would make a second one. Ask those who run Correspondence; if the item cannot come back, have the dialog " +
+		"purged and sync the item",
 }
 
 // Describe puts a delivery's error into a class and a code.

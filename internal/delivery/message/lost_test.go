@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -220,4 +221,55 @@ func TestTransferLeavesTheChangeOfARefusedMessageToPublish(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, results[0].Err)
 	assert.Zero(t, r.count(t, "quarantine"))
+}
+
+// A message that Correspondence lost while its dialog is alive gets no second dialog.
+func TestLostItemWithADialogIsLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	for name, order := range map[string]message.Order{"news": {}, "redo": {Lane: message.History, Redo: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			m := r.one(t, plain)
+			first, err := r.Deliver(t.Context(), m.ID, history)
+			require.NoError(t, err)
+			r.sim.Correspondence.Reset()
+			require.NoError(t, r.sim.Altinn2.ChangeArchive(m.ID, m.Recipient.PartyUUID))
+			r.faults(nil, nil)
+			_, err = r.Deliver(t.Context(), m.ID, order)
+			require.Error(t, err)
+			assert.Equal(t, message.ReasonDialogOrphaned, message.Describe(err).Reason)
+			assert.NotContains(t, r.made(), callMigrate)
+			assert.True(t, r.dialogOf(t, first.DialogID))
+		})
+	}
+}
+
+// One item that fails every call that it is part of fails no other, and is taken up by live later.
+func TestItemThatFailsItsWholeCall(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.generate(t, 60)
+	given := r.stored(t)
+	bad := given[7].Number
+	item, found := r.sim.Correspondence.Item(bad)
+	require.True(t, found)
+	r.faults(func(_ int, request *http.Request) (int, string) {
+		if strings.HasSuffix(request.URL.Path, "/migration/"+callAvailable) && slices.Contains(idsOf(t, request), item.ID) {
+			return http.StatusInternalServerError, "{}"
+		}
+		return 0, ""
+	}, nil)
+	p := newOwner(r)
+	p.WindowID = window + 1
+	p.Blame = func(*message.Row) bool { return true }
+	ending, err := p.Publish(t.Context(), given, message.Order{Lane: message.History}, p.write)
+	require.NoError(t, err)
+	assert.Zero(t, ending)
+	assert.EqualValues(t, 1, p.accounts.Quarantined)
+	assert.EqualValues(t, 59, p.accounts.Created)
+	due, err := db.New(r.pool).DueMessages(t.Context(), db.DueMessagesParams{Now: time.Now().Add(time.Hour), MaxRows: 10})
+	require.NoError(t, err)
+	require.Len(t, due, 1)
+	assert.Equal(t, bad, due[0].Altinn2ID)
 }

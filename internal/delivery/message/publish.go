@@ -16,16 +16,33 @@ import (
 // long as they do together.
 const publishChunk = 50
 
+// failedCalls is how many calls may fail one after the other before the others of a page are left for later.
+const failedCalls = 5
+
 // publish makes the items available that wait for it. What fails of one is its task's error; the error is one of the database.
 func (d *Deliverer) publish(ctx context.Context, tasks []*task, h hooks) error {
 	waiting := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.publish })
-	for chunk := range slices.Chunk(waiting, publishChunk) {
+	size := publishChunk
+	if h.last {
+		size = 1 // one that fails the whole call must not fail its neighbours for ever
+	}
+	failed := 0
+	for chunk := range slices.Chunk(waiting, size) {
+		if failed == failedCalls {
+			for _, t := range chunk {
+				t.fail(errNotBegun)
+			}
+			continue
+		}
 		begun, release := admitted(ctx, chunk, h)
 		if len(begun) == 0 {
 			continue
 		}
 		answers, err := d.makeAvailable(ctx, begun)
 		release()
+		if failed++; err == nil {
+			failed = 0
+		}
 		for i, t := range begun {
 			if err != nil {
 				t.fail(err)
@@ -137,6 +154,9 @@ func (d *Deliverer) publishAnew(ctx context.Context, tasks []*task) error {
 		}
 		if err := d.readOnce(ctx, t); err != nil {
 			t.fail(err)
+			continue
+		}
+		if d.leavesDialog(ctx, t) {
 			continue
 		}
 		before := t.row

@@ -137,6 +137,13 @@ func (t *task) takeBack() {
 	}
 }
 
+// lookAgain lets a stored message that was given up for what may go away by itself be taken up by live later, beside the quarantine.
+func (t *task) lookAgain() {
+	if at := t.now.Add(mapping.VerifyAfter); t.row.stage == transferred && at.After(t.row.dueAt) {
+		t.row.dueAt = at
+	}
+}
+
 // publishOnly prepares a task for the second stage alone.
 func (t *task) publishOnly(insist bool, now time.Time) {
 	t.outcome = ledger.Unchanged

@@ -35,6 +35,8 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 	case err != nil:
 		t.fail(err)
 		return nil
+	case gone && d.leavesDialog(ctx, t):
+		return nil
 	case gone:
 		before := t.row
 		t.forget()
