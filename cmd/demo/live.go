@@ -70,9 +70,12 @@ func (d *demo) stopLive(ctx context.Context) error {
 		return err
 	}
 	began := time.Now()
-	err = await(ctx, "what happened to be told of", func() (bool, error) {
+	err = await(ctx, func() (string, error) {
 		err := d.ask(ctx, http.MethodGet, "/_sim/live", nil, &report)
-		return report.Settled, err
+		if report.Settled {
+			return "", err
+		}
+		return "what happened to be told of", err
 	})
 	if err != nil {
 		return err
@@ -97,22 +100,22 @@ func (d *demo) passed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the database's clock: %w", err)
 	}
-	return await(ctx, "live sync to have passed the last change", func() (bool, error) {
+	return await(ctx, func() (string, error) {
 		if err := d.ring(ctx); err != nil {
-			return false, err
+			return "", err
 		}
-		if idle, err := d.isIdle(ctx); !idle || err != nil {
-			return false, err
+		if waiting, err := d.working(ctx); waiting != "" || err != nil {
+			return waiting, err
 		}
 		if waiting, err := q.OldestInInbox(ctx); len(waiting) > 0 || err != nil {
-			return false, err
+			return "the inbox to be empty", err
 		}
 		for _, source := range sources() {
 			if passed, err := d.isPast(ctx, source, stopped); !passed || err != nil {
-				return false, err
+				return fmt.Sprintf("live sync of %s to have passed the last change", source), err
 			}
 		}
-		return true, nil
+		return "", nil
 	})
 }
 
@@ -125,8 +128,8 @@ func (d *demo) isPast(ctx context.Context, source ledger.Source, moment time.Tim
 	return state.Watermark != nil && state.Watermark.After(moment), nil
 }
 
-// isIdle tells whether the bus is empty and Correspondence has done what it was asked for.
-func (d *demo) isIdle(ctx context.Context) (bool, error) {
+// working tells what the platform has still to do: messages on the bus, jobs of Correspondence; empty when there is nothing.
+func (d *demo) working(ctx context.Context) (string, error) {
 	var bus struct {
 		Queues []struct {
 			Active int `json:"active"`
@@ -134,11 +137,12 @@ func (d *demo) isIdle(ctx context.Context) (bool, error) {
 		} `json:"queues"`
 	}
 	if err := d.ask(ctx, http.MethodGet, "/_sim/servicebus", nil, &bus); err != nil {
-		return false, err
+		return "", err
 	}
-	waiting := 0
 	for _, queue := range bus.Queues {
-		waiting += queue.Active + queue.Locked
+		if queue.Active+queue.Locked > 0 {
+			return "the bus to be empty", nil
+		}
 	}
 	var stats struct {
 		Correspondence struct {
@@ -148,22 +152,24 @@ func (d *demo) isIdle(ctx context.Context) (bool, error) {
 		} `json:"correspondence"`
 	}
 	if err := d.ask(ctx, http.MethodGet, "/_sim/stats", nil, &stats); err != nil {
-		return false, err
+		return "", err
 	}
 	for _, n := range stats.Correspondence.Jobs.Queued {
-		waiting += n
+		if n > 0 {
+			return "Correspondence to have done what it was asked for", nil
+		}
 	}
-	return waiting == 0, nil
+	return "", nil
 }
 
-// await asks again and again until the answer is yes.
-func await(ctx context.Context, what string, holds func() (bool, error)) error {
+// await asks again and again until there is nothing left to wait for.
+func await(ctx context.Context, left func() (what string, err error)) error {
 	const interval, timeout = 200 * time.Millisecond, 3 * time.Minute
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for {
-		done, err := holds()
-		if done || err != nil {
+		what, err := left()
+		if what == "" || err != nil {
 			return err
 		}
 		select {

@@ -9,8 +9,8 @@ import (
 const (
 	// DefaultReserved is the share of the destination's concurrency that is live's alone.
 	DefaultReserved = 0.3
-	// DefaultPromise is how far an event-driven live stream may be behind before history yields.
-	DefaultPromise = 30 * time.Second
+	// DefaultPromise is how far an event-driven live stream may be behind before history yields: seconds, as people are told.
+	DefaultPromise = 3 * time.Second
 
 	// settle is how long a cut is given to show its effect before the next.
 	settle = window

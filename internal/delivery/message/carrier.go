@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,12 +133,7 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		if len(open) == 0 || c.MustStop(working) {
 			break
 		}
-		err := c.round(working, p, open, order, do)
-		if err != nil {
-			for _, r := range open {
-				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
-			}
-		}
+		err := c.sweep(working, p, open, order, do)
 		switch {
 		case errors.Is(err, ErrLeaseLost):
 			p.failure = err.Error()
@@ -166,11 +162,100 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// round tries the open rows once.
-func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
+// sweep tries the open rows once, in as many rounds as it takes.
+func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
+	for {
+		yielded, err := c.round(ctx, p, open, order, do)
+		if err != nil {
+			for _, r := range open {
+				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
+			}
+			return err
+		}
+		open = slices.DeleteFunc(open, func(r *Row) bool { return !r.unbegun })
+		if !yielded || p.waiting != "" || len(open) == 0 || c.MustStop(ctx) {
+			return nil
+		}
+	}
+}
+
+// idleHold is how long messages are held while none of them may be begun. Somebody who may go before, live above all, may want
+// them meanwhile (Invariant 9).
+const idleHold = time.Second
+
+// turns admits the messages of a round. It is not for concurrent use, but for halt.
+type turns struct {
+	page *page
+	// first is the admission that the round began with, nil once it is used.
+	first   func()
+	halted  atomic.Bool
+	yielded bool
+}
+
+// halt has no further message begun.
+func (t *turns) halt() { t.halted.Store(true) }
+
+// begin waits for the first admission of a round, while nothing is held yet. False: none may be begun.
+func (t *turns) begin(ctx context.Context) bool {
+	release, err := t.page.carrier.Admit(ctx)
+	if err != nil {
+		t.page.notAdmitted(ctx, err)
+		return false
+	}
+	t.first = release
+	return true
+}
+
+// next is hooks.admit.
+func (t *turns) next(ctx context.Context) (release func(), err error) {
+	c := t.page.carrier
+	if t.halted.Load() || t.yielded || c.MustStop(ctx) {
+		return nil, errNotBegun
+	}
+	if t.first != nil {
+		release, t.first = t.first, nil
+		return release, nil
+	}
+	// No deadline: a rate that cannot keep it says so at once.
+	waiting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer time.AfterFunc(idleHold, cancel).Stop()
+	release, err = c.Admit(waiting)
+	switch {
+	case err == nil:
+		return release, nil
+	case waiting.Err() != nil && ctx.Err() == nil:
+		t.yielded = true
+	default:
+		t.page.notAdmitted(ctx, err)
+	}
+	return nil, errNotBegun
+}
+
+func (t *turns) end() {
+	if t.first != nil {
+		t.first()
+	}
+}
+
+// notAdmitted keeps why no message may be begun, unless it is that the owner must stop.
+func (p *page) notAdmitted(ctx context.Context, err error) {
+	if ctx.Err() == nil && !p.carrier.MustStop(ctx) {
+		p.wait(err.Error())
+	}
+}
+
+// round tries open rows, those at least that may be begun without a wait. yielded: others are left, and are held no longer.
+func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, do doing) (yielded bool, err error) {
+	turns := &turns{page: p}
+	defer turns.end()
+	if !turns.begin(ctx) {
+		return false, nil
+	}
 	tasks := make([]*task, len(open))
 	p.byNumber = make(map[int32]*Row, len(open))
 	for i, r := range open {
+		r.unbegun = false
 		tasks[i] = &task{number: r.Number, lane: r.Lane}
 		if r.Message != nil {
 			tasks[i].read(r.Message)
@@ -178,25 +263,15 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 		p.byNumber[r.Number] = r
 	}
 	p.failure = ""
-	var halted atomic.Bool
 	order.WindowID = c.takenBy()
-	order.admit = func(ctx context.Context) (func(), error) {
-		if halted.Load() || c.MustStop(ctx) {
-			return nil, errNotBegun
-		}
-		release, err := c.Admit(ctx)
-		if err != nil && ctx.Err() == nil && !c.MustStop(ctx) {
-			p.wait(err.Error())
-		}
-		return release, err
-	}
+	order.admit = turns.next
 	order.failed = func(t *task) {
 		if Describe(t.err).Class == transport.Systemic {
-			halted.Store(true) // the others would only meet the same
+			turns.halt() // the others would only meet the same
 		}
 	}
 	order.decide, order.write, order.last = p.decide, p.record, p.last
-	_, err := c.Deliverer.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
+	_, err = c.Deliverer.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
 		for _, t := range tasks {
 			if !held.has(t.number) {
 				p.byNumber[t.number].busy(t.err)
@@ -204,7 +279,7 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 		}
 		return do(ctx, held, mine, order, readAt)
 	})
-	return err
+	return turns.yielded, err
 }
 
 // page is the rows that a carrier works on, and how far they are.
@@ -287,7 +362,7 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 	for _, t := range tasks {
 		r := p.byNumber[t.number]
 		if errors.Is(t.err, errNotBegun) || t.err != nil && ctx.Err() != nil {
-			r.pending = nil
+			r.pending, r.unbegun = nil, true
 			continue // stopped: neither settled nor anybody's fault
 		}
 		r.take(t.result())

@@ -44,6 +44,8 @@ type Row struct {
 	failure *delivery.Failure
 	// pending is why an unsettled row has none.
 	pending *delivery.Failure
+	// unbegun: the last round ended before the row's turn.
+	unbegun bool
 }
 
 // NewRow makes a row of what was listed. A record that cannot be read is a bad message, not a failed page.
