@@ -176,7 +176,7 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 	walker := &history.Walker{
 		Pool: w.pool, Storage: p.storage, Delivery: deliverer, Health: p.health, Log: w.log, Stopping: w.stopping,
 		Messages: w.messages, MessageHealth: w.messageHealth,
-		Admit: w.live.streams.AdmitHistory(w.live.part),
+		Pace: w.live.streams.Pace, Admit: w.live.part.Acquire,
 		Config: history.WalkerConfig{
 			Worker: f.name, PageSize: f.pageSize, Concurrency: f.concurrency, SliceTime: f.sliceTime, Lease: f.lease, Rest: f.rest,
 		},

@@ -106,9 +106,9 @@ func (q *Queries) MessageAttachments(ctx context.Context, altinn2AttachmentIds [
 }
 
 const messageRows = `-- name: MessageRows :many
-select m.altinn2_id, created, change_seq, due_at, stage, outcome, mapping_version, correspondence_id, dialog_id, reason, sent
-from unnest($1::integer[]) as wanted(id)
-join message as m on m.altinn2_id = wanted.id
+select m.altinn2_id, m.created, m.change_seq, m.due_at, m.stage, m.outcome, m.mapping_version, m.correspondence_id, m.dialog_id, m.reason, m.sent
+from unnest((select $1::integer[])) as wanted(id)
+cross join lateral (select created, change_seq, due_at, altinn2_id, stage, outcome, mapping_version, correspondence_id, dialog_id, reason, sent from message where message.altinn2_id = wanted.id limit 1) as m
 `
 
 type MessageRowsRow struct {
@@ -125,6 +125,7 @@ type MessageRowsRow struct {
 	Sent             []byte
 }
 
+// Like LedgerRows.
 func (q *Queries) MessageRows(ctx context.Context, altinn2Ids []int32) ([]MessageRowsRow, error) {
 	rows, err := q.db.Query(ctx, messageRows, altinn2Ids)
 	if err != nil {

@@ -41,18 +41,40 @@ func (t *turn) orgOfItems() string {
 	return t.window.Org
 }
 
-// admitItem waits for the backfill's rate, and then for what all of history shares. The latter wait ends with the turn.
+// admitItem waits for the rates, and then for what all of history shares. The latter wait ends with the turn.
 func (t *turn) admitItem(ctx context.Context) (release func(), err error) {
-	if err := t.pace.limiter.Wait(ctx); err != nil {
-		return nil, errors.Join(errRateTooLow, ctx.Err())
+	if err := t.paceItem(ctx); err != nil {
+		return nil, err
 	}
 	if t.walker.Admit == nil {
 		return func() {}, nil
 	}
-	ctx, cancel := context.WithDeadline(ctx, t.deadline)
+	ctx, cancel := t.inTurn(ctx)
 	defer cancel()
-	defer context.AfterFunc(t.told, cancel)() //nolint:contextcheck // a signal, beside the context that is waited under
-	return t.walker.Admit(ctx, t.stream())
+	return t.walker.Admit(ctx)
+}
+
+// paceItem waits for the rates of the backfill and of the stream. The latter wait ends with the turn.
+func (t *turn) paceItem(ctx context.Context) error {
+	if err := t.pace.limiter.Wait(ctx); err != nil {
+		return errors.Join(errRateTooLow, ctx.Err())
+	}
+	if t.walker.Pace == nil {
+		return nil
+	}
+	ctx, cancel := t.inTurn(ctx)
+	defer cancel()
+	return t.walker.Pace(ctx, t.stream())
+}
+
+// inTurn gives a context that ends with the turn.
+func (t *turn) inTurn(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithDeadline(ctx, t.deadline)
+	told := context.AfterFunc(t.told, cancel) //nolint:contextcheck // a signal, beside the context that is waited under
+	return ctx, func() {
+		told()
+		cancel()
+	}
 }
 
 // deliver brings the rows of a page over; nil when the walk may go on.

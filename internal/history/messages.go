@@ -27,7 +27,7 @@ func newMessages(t *turn) messages {
 		// Given items must not take an item from the walk that counts it.
 		WindowTakes: t.window.Items == nil,
 		FirstPause:  t.config.Rest / pausesInRest, Grace: grace,
-		Stop: t.stop, Stopping: t.walker.Stopping, MustStop: t.mustStop, Admit: t.admitItem,
+		Stop: t.stop, Stopping: t.walker.Stopping, MustStop: t.mustStop, Admit: t.admitItem, Pace: t.paceItem,
 		Blame:     func(*message.Row) bool { return t.window.Attempts >= blameAfter },
 		BlameHint: blameHint,
 	}}

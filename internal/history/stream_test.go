@@ -106,7 +106,7 @@ func TestPauseReachesThoseWhoWaitForAdmission(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(60))
 	waiting := make(chan struct{}, 1000)
-	e.walker.Admit = func(ctx context.Context, _ stream.Stream) (func(), error) {
+	e.walker.Admit = func(ctx context.Context) (func(), error) {
 		waiting <- struct{}{}
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
@@ -129,7 +129,7 @@ func TestPauseReachesThoseWhoWaitForAdmission(t *testing.T) {
 func TestWaitingForAdmissionEndsWithTheSlice(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(60), func(c *history.WalkerConfig) { c.SliceTime = 300 * time.Millisecond })
-	e.walker.Admit = func(ctx context.Context, _ stream.Stream) (func(), error) {
+	e.walker.Admit = func(ctx context.Context) (func(), error) {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
@@ -143,9 +143,13 @@ func TestWaitingForAdmissionEndsWithTheSlice(t *testing.T) {
 func TestEveryItemIsAdmittedAndReleased(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(200))
-	var admitted, released atomic.Int64
-	e.walker.Admit = func(_ context.Context, of stream.Stream) (func(), error) {
+	var paced, admitted, released atomic.Int64
+	e.walker.Pace = func(_ context.Context, of stream.Stream) error {
 		assert.Equal(t, formsHistory, of)
+		paced.Add(1)
+		return nil
+	}
+	e.walker.Admit = func(context.Context) (func(), error) {
 		admitted.Add(1)
 		return func() { released.Add(1) }, nil
 	}
@@ -153,6 +157,7 @@ func TestEveryItemIsAdmittedAndReleased(t *testing.T) {
 	e.work(t, id)
 	assert.GreaterOrEqual(t, admitted.Load(), e.progress(t, id).Accounts.Seen)
 	assert.Equal(t, admitted.Load(), released.Load())
+	assert.Equal(t, admitted.Load(), paced.Load())
 }
 
 // throttled puts a gate before history as a worker does, and decides once for each call of the function it returns.
@@ -165,7 +170,7 @@ func (e *engine) throttled(t *testing.T, slots int, destination *throttle.Destin
 	})
 	told := stream.NewGate(stream.GateConfig{Pool: e.pool, Worker: "test", Throttled: gate.Throttled})
 	require.NoError(t, told.Refresh(t.Context()))
-	e.walker.Admit = told.AdmitHistory(gate)
+	e.walker.Pace, e.walker.Admit = told.Pace, gate.Acquire
 	return gate, func() {
 		gate.Decide(t.Context())
 		require.NoError(t, told.Refresh(t.Context()))

@@ -71,9 +71,11 @@ type Walker struct {
 	MessageHealth []HealthCheck
 	Log           *zap.Logger
 	Config        WalkerConfig
-	// Admit waits until one more item of a stream may be delivered, by the rate of the stream and by what live leaves to history
-	// (Invariant 9); release is called when the item is done. nil admits all.
-	Admit func(ctx context.Context, of stream.Stream) (release func(), err error)
+	// Pace waits until the rate of a stream allows one more item; nil: there is none.
+	Pace func(ctx context.Context, of stream.Stream) error
+	// Admit waits until one more request for items may be under way, by what live leaves to history (Invariant 9); release is called
+	// when it is done. nil admits all.
+	Admit func(ctx context.Context) (release func(), err error)
 	// Items counts what is recorded; nil counts nothing.
 	Items *ItemCounter
 	// Stopping is closed when the process is to end: slices save their checkpoints and return.

@@ -208,7 +208,7 @@ func (e *Events) resting(source ledger.Source) time.Duration {
 func (e *Events) pace(ctx context.Context, ev *event) (end End, wait bool) {
 	ctx, cancel := context.WithTimeout(ctx, rateTimeout)
 	defer cancel()
-	if err := e.config.Gate.Limiter(ev.Source, stream.Live).Wait(ctx); err != nil {
+	if err := e.config.Gate.Pace(ctx, stream.Stream{Source: ev.Source, Direction: stream.Live}); err != nil {
 		return End{Again: true, Pause: rateTimeout}, true
 	}
 	return End{}, false

@@ -253,9 +253,14 @@ func (p *Poller) now() time.Time {
 	return p.Now().UTC()
 }
 
+// pace waits for the stream's rate.
+func (p *Poller) pace(ctx context.Context, source ledger.Source) error {
+	return p.Gate.Pace(ctx, stream.Stream{Source: source, Direction: stream.Live})
+}
+
 // admit waits for the stream's pace, and for whoever else has a say.
 func (p *Poller) admit(ctx context.Context, source ledger.Source) (release func(), err error) {
-	if err := p.Gate.Limiter(source, stream.Live).Wait(ctx); err != nil {
+	if err := p.pace(ctx, source); err != nil {
 		return nil, err
 	}
 	if p.Admit == nil {

@@ -282,6 +282,11 @@ func (g *Gate) Limiter(source ledger.Source, direction string) *Limiter {
 	return nil
 }
 
+// Pace waits until the rate of a stream allows one more item.
+func (g *Gate) Pace(ctx context.Context, of Stream) error {
+	return g.Limiter(of.Source, of.Direction).Wait(ctx)
+}
+
 // Waiting tells why a stream has stopped itself, and since when.
 func (g *Gate) Waiting(source ledger.Source, direction string) (reason string, since time.Time, waiting bool) {
 	g.mu.Lock()

@@ -79,14 +79,3 @@ func (g *Gate) LiveLags(ctx context.Context) ([]throttle.Lag, error) {
 }
 
 func inSeconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
-
-// AdmitHistory is history.Walker's Admit: an item waits for its stream's rate, and then for history's part of the destination
-// (Invariant 9).
-func (g *Gate) AdmitHistory(part *throttle.Gate) func(ctx context.Context, of Stream) (release func(), err error) {
-	return func(ctx context.Context, of Stream) (func(), error) {
-		if err := g.Limiter(of.Source, of.Direction).Wait(ctx); err != nil {
-			return nil, err
-		}
-		return part.Acquire(ctx)
-	}
-}

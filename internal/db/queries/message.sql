@@ -33,9 +33,10 @@ delete from message_lease where altinn2_id = any(@altinn2_ids::integer[]) and ho
 update message_lease set until = clock_timestamp() where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder;
 
 -- name: MessageRows :many
-select m.altinn2_id, created, change_seq, due_at, stage, outcome, mapping_version, correspondence_id, dialog_id, reason, sent
-from unnest(@altinn2_ids::integer[]) as wanted(id)
-join message as m on m.altinn2_id = wanted.id;
+-- Like LedgerRows.
+select m.altinn2_id, m.created, m.change_seq, m.due_at, m.stage, m.outcome, m.mapping_version, m.correspondence_id, m.dialog_id, m.reason, m.sent
+from unnest((select @altinn2_ids::integer[])) as wanted(id)
+cross join lateral (select * from message where message.altinn2_id = wanted.id limit 1) as m;
 
 -- name: RecordMessages :many
 -- Returns the messages that were recorded: those of which the holder has the lease still.

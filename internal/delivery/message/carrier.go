@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,12 +42,17 @@ type Carrier struct {
 	MustStop func(context.Context) bool
 	// Admit waits until one more message may be brought over; release must be called when it is done. An error means that none may.
 	Admit func(context.Context) (release func(), err error)
+	// Pace waits until the rate allows one more message of a call that was admitted; nil: there is none.
+	Pace func(context.Context) error
 	// Blame tells whether a message that fails has held its owner up for so long, while its systems are well, that the message
 	// itself must be the cause. BlameHint says what an operator can do where too few others went well to tell.
 	Blame     func(*Row) bool
 	BlameHint string
 	// Patient: what may go away by itself is never given up, whoever's fault it is; its owner puts it off.
 	Patient bool
+
+	// atOnce is how many messages the next round holds; 0 before the first.
+	atOnce int
 }
 
 // Write writes what a page leaves of its owner: accounts, checkpoint, and the proof that the epoch is still its own (Invariant 5).
@@ -164,30 +168,55 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 
 // sweep tries the open rows once, in as many rounds as it takes.
 func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
-	for {
-		yielded, err := c.round(ctx, p, open, order, do)
+	for len(open) > 0 && p.waiting == "" && !c.MustStop(ctx) {
+		rows := open[:min(len(open), c.nextAtOnce())]
+		yielded, err := c.round(ctx, p, rows, order, do)
 		if err != nil {
-			for _, r := range open {
+			for _, r := range rows {
 				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
 			}
 			return err
 		}
-		open = slices.DeleteFunc(open, func(r *Row) bool { return !r.unbegun })
-		if !yielded || p.waiting != "" || len(open) == 0 || c.MustStop(ctx) {
+		var left []*Row
+		for _, r := range rows {
+			if r.unbegun {
+				left = append(left, r)
+			}
+		}
+		if len(left) > 0 && !yielded {
 			return nil
 		}
+		c.atOnce = 2 * (len(rows) - len(left))
+		open = append(left, open[len(rows):]...)
 	}
+	return nil
 }
 
-// idleHold is how long messages are held while none of them may be begun. Somebody who may go before, live above all, may want
-// them meanwhile (Invariant 9).
-const idleHold = time.Second
+// nextAtOnce is how many messages the next round holds.
+func (c *Carrier) nextAtOnce() int {
+	if c.atOnce == 0 {
+		return firstAtOnce
+	}
+	return max(c.atOnce, leastAtOnce)
+}
+
+const (
+	// held is for how long messages are held while some of them wait for their turn. Somebody who goes before, live above all, may
+	// want them meanwhile (Invariant 9).
+	held = time.Second
+	// leastWait is given to each turn, or a rate that leaves a pause between any two would end every round at its second message.
+	leastWait = 20 * time.Millisecond
+	// firstAtOnce is how many messages the first round holds; each later one twice as many as could be begun in the one before it, and
+	// leastAtOnce at least.
+	firstAtOnce, leastAtOnce = 32, 4
+)
 
 // turns admits the messages of a round. It is not for concurrent use, but for halt.
 type turns struct {
 	page *page
 	// first is the admission that the round began with, nil once it is used.
 	first   func()
+	began   time.Time
 	halted  atomic.Bool
 	yielded bool
 }
@@ -208,28 +237,50 @@ func (t *turns) begin(ctx context.Context) bool {
 
 // next is hooks.admit.
 func (t *turns) next(ctx context.Context) (release func(), err error) {
-	c := t.page.carrier
-	if t.halted.Load() || t.yielded || c.MustStop(ctx) {
-		return nil, errNotBegun
-	}
-	if t.first != nil {
-		release, t.first = t.first, nil
+	if t.first != nil && !t.over(ctx) {
+		release, t.first, t.began = t.first, nil, time.Now()
 		return release, nil
+	}
+	err = t.wait(ctx, func(ctx context.Context) (err error) {
+		release, err = t.page.carrier.Admit(ctx)
+		return err
+	})
+	return release, err
+}
+
+// also is hooks.pace.
+func (t *turns) also(ctx context.Context) error {
+	if t.page.carrier.Pace == nil && !t.over(ctx) {
+		return nil
+	}
+	return t.wait(ctx, t.page.carrier.Pace)
+}
+
+// over tells that no further message may be begun in the round.
+func (t *turns) over(ctx context.Context) bool {
+	return t.halted.Load() || t.yielded || t.page.carrier.MustStop(ctx)
+}
+
+// wait waits for a turn, for as long as messages may be held meanwhile.
+func (t *turns) wait(ctx context.Context, turn func(context.Context) error) error {
+	if t.over(ctx) {
+		return errNotBegun
 	}
 	// No deadline: a rate that cannot keep it says so at once.
 	waiting, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer time.AfterFunc(idleHold, cancel).Stop()
-	release, err = c.Admit(waiting)
+	timer := time.AfterFunc(max(held-time.Since(t.began), leastWait), cancel)
+	defer timer.Stop()
+	err := turn(waiting)
 	switch {
 	case err == nil:
-		return release, nil
+		return nil
 	case waiting.Err() != nil && ctx.Err() == nil:
 		t.yielded = true
 	default:
 		t.page.notAdmitted(ctx, err)
 	}
-	return nil, errNotBegun
+	return errNotBegun
 }
 
 func (t *turns) end() {
@@ -264,7 +315,7 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 	}
 	p.failure = ""
 	order.WindowID = c.takenBy()
-	order.admit = turns.next
+	order.admit, order.pace = turns.next, turns.also
 	order.failed = func(t *task) {
 		if Describe(t.err).Class == transport.Systemic {
 			turns.halt() // the others would only meet the same

@@ -50,6 +50,8 @@ type Order struct {
 type hooks struct {
 	// admit waits until one more message may be begun; release must be called when it is done.
 	admit func(context.Context) (release func(), err error)
+	// pace waits until one more may go along with one that was admitted.
+	pace func(context.Context) error
 	// last: what fails now is not tried again with its page.
 	last bool
 	// failed is told of each message that failed.
@@ -74,6 +76,15 @@ func (h *hooks) begin(ctx context.Context, t *task) (release func(), begun bool)
 		return nil, false
 	}
 	return release, true
+}
+
+// also waits until a message may go along with one that was begun; otherwise its task ends.
+func (h *hooks) also(ctx context.Context, t *task) bool {
+	if h.pace == nil || h.pace(ctx) == nil {
+		return true
+	}
+	t.fail(errNotBegun)
+	return false
 }
 
 // ended tells of a message that failed.

@@ -55,19 +55,19 @@ func (d *Deliverer) publish(ctx context.Context, tasks []*task, h hooks) error {
 	return d.publishAnew(ctx, waiting)
 }
 
-// admitted are the messages of a chunk that may be begun. They count one by one for the rate, and together as one under way.
+// admitted are the messages of a chunk that may be begun: one call under way, whose messages count one by one for the rate.
 func admitted(ctx context.Context, chunk []*task, h hooks) (begun []*task, release func()) {
-	release = func() {}
 	for i, t := range chunk {
-		next, ok := h.begin(ctx, t)
+		ok := i > 0 && h.also(ctx, t)
+		if i == 0 {
+			release, ok = h.begin(ctx, t)
+		}
 		if !ok {
 			for _, left := range chunk[i+1:] {
 				left.fail(errNotBegun)
 			}
 			return chunk[:i], release
 		}
-		release()
-		release = next
 	}
 	return chunk, release
 }

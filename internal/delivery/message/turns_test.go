@@ -34,16 +34,22 @@ func TestPageThatWaitsForItsTurnLetsOthersAtItsMessages(t *testing.T) {
 			}
 			const free = 2
 			begun, waiting, goOn := 0, make(chan struct{}), make(chan struct{})
-			o.Admit = func(ctx context.Context) (func(), error) {
+			o.Pace = func(ctx context.Context) error {
 				if begun++; begun == free+1 {
 					close(waiting)
 				}
 				if begun > free {
 					select {
 					case <-ctx.Done():
-						return nil, ctx.Err()
+						return ctx.Err()
 					case <-goOn:
 					}
+				}
+				return nil
+			}
+			o.Admit = func(ctx context.Context) (func(), error) {
+				if err := o.Pace(ctx); err != nil {
+					return nil, err
 				}
 				o.admitted.Add(1)
 				return func() { o.admitted.Add(-1) }, nil
