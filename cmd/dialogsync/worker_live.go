@@ -127,7 +127,7 @@ func (w *worker) assembleLive(
 	poll.Messages = w.messages != nil
 	l.poller = &live.Poller{
 		Pool: w.pool, Storage: p.storage, Delivery: deliverer, Health: p.health, Gate: l.streams, Log: w.log, Config: poll,
-		Metrics: polled, Stopping: w.stopping, Messages: w.messages, MessageHealth: w.messageHealth,
+		Alike: l.events.Alike, Metrics: polled, Stopping: w.stopping, Messages: w.messages, MessageHealth: w.messageHealth,
 	}
 	return l, nil
 }

@@ -26,7 +26,7 @@ const (
 	// housekeepers is how many housekeeping jobs run at once in a process: one of each kind.
 	housekeepers = 3
 	// fetchCooldown is the least time between two looks for jobs: with the slots of a queue it bounds events a second.
-	fetchCooldown = 25 * time.Millisecond
+	fetchCooldown = 50 * time.Millisecond
 	// Every event leaves a row: hundreds a second, of no interest a few minutes later.
 	keepCompleted = 10 * time.Minute
 )

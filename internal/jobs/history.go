@@ -11,12 +11,15 @@ import (
 	"github.com/altinn/dialogsync/internal/history"
 )
 
-// sliceTimeout is just above the longest slice, and rescueAfter just above that: River does not fence, so a job must be
-// over before it can be rescued, and a killed one must not stay "running" for River's default hour.
+// sliceTimeout is just above the longest slice of instances, and rescueAfter just above that: River does not fence, so a job must
+// be over before it can be rescued, and a killed one must not stay "running" for River's default hour. messageTimeout is above the
+// longest that one message may take, whose files may be gigabytes: no message is begun after the usual time, but one under way
+// goes on, or it would never be done. Nobody waits for the job of a killed worker: windows and polls have leases of their own.
 const (
-	sliceTimeout = 5 * time.Minute
-	rescueAfter  = sliceTimeout + 30*time.Second
-	retryAfter   = 5 * time.Second
+	sliceTimeout   = 5 * time.Minute
+	messageTimeout = 45 * time.Minute
+	rescueAfter    = sliceTimeout + 30*time.Second
+	retryAfter     = 5 * time.Second
 )
 
 // HistorySlice is one turn of work on a backfill's windows. The windows themselves are the queue: the job only gives a slot
@@ -45,7 +48,8 @@ func (w *historySliceWorker) Work(ctx context.Context, job *river.Job[HistorySli
 	return nil
 }
 
-func (w *historySliceWorker) Timeout(*river.Job[HistorySlice]) time.Duration { return sliceTimeout }
+// Timeout leaves a message its time: any window may be one of messages.
+func (w *historySliceWorker) Timeout(*river.Job[HistorySlice]) time.Duration { return messageTimeout }
 
 // NextRetry is soon: River's default would take weeks in the end, and a window rests by its own clock.
 func (w *historySliceWorker) NextRetry(*river.Job[HistorySlice]) time.Time {

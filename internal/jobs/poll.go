@@ -19,9 +19,6 @@ const (
 	PollSlots = 7
 	// pollAttempts is how often a poll that fails for our own sake is tried before the next tick does the same.
 	pollAttempts = 3
-	// messageTimeout is above the longest that one message may take, whose files may be gigabytes. A turn begins no message after the
-	// usual time; one under way goes on, or it would never be done.
-	messageTimeout = 45 * time.Minute
 )
 
 // Poll is one tick of a reach: "catch up to now", never "do this tick's minutes". What it is to do stands in the database, so

@@ -102,6 +102,9 @@ func NewEvents(config EventsConfig) *Events {
 	return e
 }
 
+// Alike is the memory of how a source's items ended; nil for a source without events.
+func (e *Events) Alike(source ledger.Source) *batch.Alike { return e.alike[source] }
+
 // End is how a try to deliver an event ended, for the job that made it.
 type End struct {
 	// Again: the job is to try again, after Pause. Otherwise it is over: the event is delivered, needless or in quarantine, or

@@ -27,7 +27,7 @@ type messageWalk struct {
 func (r *pollRun) newMessageCarrier() *message.Carrier {
 	p := r.poller
 	return &message.Carrier{
-		Deliverer: p.Messages, Health: p.MessageHealth, Log: r.log, Alike: &r.memory.alike, MaxFailureShare: r.maxFailureShare(),
+		Deliverer: p.Messages, Health: p.MessageHealth, Log: r.log, Alike: r.memory.alike, MaxFailureShare: r.maxFailureShare(),
 		FirstPause: r.config.Rest / pollPausesInRest, Grace: pollGrace, Stop: r.stop, Stopping: p.Stopping, MustStop: r.mustStop,
 		Admit: func(ctx context.Context) (func(), error) { return p.admit(ctx, r.reach.Source) },
 		Pace:  func(ctx context.Context) error { return p.pace(ctx, r.reach.Source) },

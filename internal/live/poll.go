@@ -62,6 +62,9 @@ type Poller struct {
 	Config PollConfig
 	// Admit waits until one more item may be delivered; release must be called when it is done. nil admits everything.
 	Admit func(ctx context.Context, source ledger.Source) (release func(), err error)
+	// Alike gives the memory of how a source's items ended that polls share with events: a world where only bad items move is told
+	// from a bad system by what went well before. nil: polls have one of their own. It may give nil as well.
+	Alike func(source ledger.Source) *batch.Alike
 	// Metrics measures what polls find; nil measures nothing.
 	Metrics *PollMetrics
 	// Now is the wall clock that runs end at; default time.Now.
@@ -75,7 +78,7 @@ type Poller struct {
 
 // pollMemory is what a process keeps of a source from run to run.
 type pollMemory struct {
-	alike batch.Alike
+	alike *batch.Alike
 
 	mu sync.Mutex
 	// tries counts the runs that an item held up, by its key; timeouts the listings that failed in a row, by organisation.
@@ -241,7 +244,14 @@ func (p *Poller) memoryOf(source ledger.Source) *pollMemory {
 		p.known = map[ledger.Source]*pollMemory{}
 	}
 	if p.known[source] == nil {
-		p.known[source] = &pollMemory{tries: map[string]int{}, timeouts: map[string]int{}}
+		memory := &pollMemory{tries: map[string]int{}, timeouts: map[string]int{}}
+		if p.Alike != nil {
+			memory.alike = p.Alike(source)
+		}
+		if memory.alike == nil {
+			memory.alike = &batch.Alike{}
+		}
+		p.known[source] = memory
 	}
 	return p.known[source]
 }

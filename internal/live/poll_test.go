@@ -21,6 +21,7 @@ import (
 	"github.com/altinn/dialogsync/internal/altinnsim/world"
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/live"
 	"github.com/altinn/dialogsync/internal/stream"
@@ -1008,4 +1009,39 @@ func TestFollowWorksByItselfAndEnds(t *testing.T) {
 	require.Eventually(t, func() bool { return p.has(th) }, 20*time.Second, 10*time.Millisecond)
 	cancel()
 	follow.Wait()
+}
+
+// In a quiet hour bad items may be all that changes. What events brought over before tells that the systems are well.
+func TestBadItemsDoNotStopPollsWhileEventsGoWell(t *testing.T) {
+	t.Parallel()
+	for name, shared := range map[string]*batch.Alike{"events went well": {}, "nothing to tell by": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPolling(t)
+			p.poller.Alike = func(ledger.Source) *batch.Alike { return shared }
+			if shared != nil {
+				for i := range 20 {
+					shared.Note(strconv.Itoa(i), "", false)
+				}
+			}
+			p.poll(t, live.ReachCatchUp)
+			p.pass(10 * time.Minute)
+			const bad = 4
+			for i := range bad {
+				th := newThing()
+				th.party, th.created = int64(7700+i), p.clock().Add(-time.Hour)
+				p.place(t, th, p.clock().Add(-8*time.Minute))
+			}
+			for range 6 {
+				p.pass(10 * time.Second)
+				p.poll(t, live.ReachCatchUp)
+			}
+			_, _, waits := p.poller.Gate.Waiting(ledger.A3AppInstances, stream.Live)
+			assert.Equal(t, shared == nil, waits)
+			if shared != nil {
+				assert.Len(t, p.quarantine(t), bad)
+				assert.Empty(t, p.live(t, ledger.A3AppInstances).Behind)
+			}
+		})
+	}
 }

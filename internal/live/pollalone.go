@@ -48,7 +48,7 @@ func (r *pollRun) maxFailureShare() float64 {
 func (w *messageWalk) noteAlone(rows []message.Row, end batch.Ending) {
 	memory, now := w.run.memory, w.run.poller.now()
 	switch {
-	case w.carrier.Alike != &memory.alike:
+	case w.carrier.Alike != memory.alike:
 	case end.Waiting != "":
 		pending := slices.ContainsFunc(rows, func(r message.Row) bool { return r.Pending() != nil })
 		few := memory.alike.Judge(w.run.config.MaxFailureShare).Of <= mostAlone

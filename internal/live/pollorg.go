@@ -115,7 +115,7 @@ func (w *orgWalk) end() orgEnd {
 func (r *pollRun) newCarrier(org string) *batch.Carrier {
 	p := r.poller
 	return &batch.Carrier{
-		Pool: p.Pool, Delivery: p.Delivery, Health: p.Health, Log: r.log, Alike: &r.memory.alike,
+		Pool: p.Pool, Delivery: p.Delivery, Health: p.Health, Log: r.log, Alike: r.memory.alike,
 		MaxFailureShare: r.maxFailureShare(), Source: r.reach.Source, Org: org,
 		Concurrency: r.reach.Items, FirstPause: r.config.Rest / pollPausesInRest, Grace: pollGrace,
 		Stop: r.stop, Stopping: p.Stopping, MustStop: r.mustStop,
