@@ -70,7 +70,7 @@ func (t *turn) paceItem(ctx context.Context) error {
 // inTurn gives a context that ends with the turn.
 func (t *turn) inTurn(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithDeadline(ctx, t.deadline)
-	told := context.AfterFunc(t.told, cancel) //nolint:contextcheck // a signal, beside the context that is waited under
+	told := context.AfterFunc(t.told, cancel)
 	return ctx, func() {
 		told()
 		cancel()
