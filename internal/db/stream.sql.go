@@ -127,6 +127,10 @@ select s.source, s.paused, (s.waiting_reason is not null)::boolean as waiting,
     coalesce(extract(epoch from clock_timestamp() - (
         select i.received_at from inbox i where i.source = s.source and i.attempt = 0 and i.held = 0
         order by i.received_at limit 1)), 0)::double precision as event_s,
+    coalesce(extract(epoch from clock_timestamp() - (
+        select i.received_at from inbox i where i.source = s.source and i.attempt = 0 and i.held = 0
+            and (i.job_id is null or exists (select from river_job j where j.id = i.job_id and j.state = 'available'))
+        order by i.received_at limit 1)), 0)::double precision as waiting_s,
     coalesce(extract(epoch from clock_timestamp() - s.watermark), -1)::double precision as watermark_s
 from stream s where s.stream = 'live' order by s.source
 `
@@ -137,11 +141,12 @@ type LiveLagsRow struct {
 	Waiting    bool
 	Failing    bool
 	EventS     float64
+	WaitingS   float64
 	WatermarkS float64
 }
 
 // How far live streams are behind: the age of the oldest event that nobody has tried, so that one bad item is not taken for a
-// lag, and that of the watermark, -1 where there is none. failing: it is held by an organisation that cannot be polled.
+// lag, that of the oldest that waits for a worker, and that of the watermark, -1 where there is none. failing: it is held by an organisation that cannot be polled.
 func (q *Queries) LiveLags(ctx context.Context) ([]LiveLagsRow, error) {
 	rows, err := q.db.Query(ctx, liveLags)
 	if err != nil {
@@ -157,6 +162,7 @@ func (q *Queries) LiveLags(ctx context.Context) ([]LiveLagsRow, error) {
 			&i.Waiting,
 			&i.Failing,
 			&i.EventS,
+			&i.WaitingS,
 			&i.WatermarkS,
 		); err != nil {
 			return nil, err

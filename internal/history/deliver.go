@@ -56,7 +56,9 @@ func (t *turn) admitItem(ctx context.Context) (release func(), err error) {
 
 // paceItem waits for the rates of the backfill and of the stream. The latter wait ends with the turn.
 func (t *turn) paceItem(ctx context.Context) error {
-	if err := t.pace.limiter.Wait(ctx); err != nil {
+	slice, end := context.WithDeadline(ctx, t.deadline.Add(time.Minute)) // a slower rate than that is told of
+	defer end()
+	if err := t.pace.limiter.Wait(slice); err != nil {
 		return errors.Join(errRateTooLow, ctx.Err())
 	}
 	if t.walker.Pace == nil {

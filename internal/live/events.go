@@ -408,11 +408,12 @@ func (e *Events) blame(
 		return End{}, e.drop(ctx, ev)
 	}
 	alike := e.alike[ev.Source]
-	if !again || !of.ordinary() {
+	counted := !again || !of.ordinary()
+	if counted {
 		alike.Note(ev.id.String(), failure.Reason, !failure.OfItem)
 	}
 	verdict := alike.Judge(maxFailureShare)
-	stops := verdict.Tripped && verdict.Reason == failure.Reason
+	stops := counted && verdict.Tripped && verdict.Reason == failure.Reason
 	alone := stops && verdict.Of <= mostAlone
 	if stops && (!alone || !ev.longAlone()) {
 		const text = "%d of the last %d items failed alike: %s (for one: %s)"

@@ -26,6 +26,8 @@ type Lag struct {
 	Stopped bool
 	// Event is the age of the oldest event that no delivery was tried of; 0 when all were.
 	Event time.Duration
+	// Waiting is the age of the oldest event that no worker has begun to deliver; 0 when there is none.
+	Waiting time.Duration
 	// Watermark is how long ago the live watermark was; negative when there is none. Held: by organisations that cannot be polled.
 	Watermark time.Duration
 	Held      bool
@@ -52,7 +54,8 @@ func ReadLags(ctx context.Context, conn db.DBTX) ([]Lag, error) {
 	lags := make([]Lag, 0, len(rows))
 	for _, r := range rows {
 		lags = append(lags, Lag{
-			Source: r.Source, Stopped: r.Paused || r.Waiting, Event: inSeconds(r.EventS), Watermark: inSeconds(r.WatermarkS), Held: r.Failing,
+			Source: r.Source, Stopped: r.Paused || r.Waiting, Event: inSeconds(r.EventS), Waiting: inSeconds(r.WaitingS),
+			Watermark: inSeconds(r.WatermarkS), Held: r.Failing,
 		})
 	}
 	return lags, nil
@@ -70,7 +73,7 @@ func (g *Gate) LiveLags(ctx context.Context) ([]throttle.Lag, error) {
 		if l.Stopped {
 			continue
 		}
-		found = append(found, throttle.Lag{Behind: l.Event, Promise: EventPromise})
+		found = append(found, throttle.Lag{Behind: l.Waiting, Promise: EventPromise})
 		if !l.Held {
 			found = append(found, throttle.Lag{Behind: l.Watermark, Promise: BatchPromise})
 		}

@@ -110,16 +110,19 @@ func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
 // what write writes; that may take several transactions, since what fails for a moment is tried again. An error is one of the
 // database or of write. The ending tells why rows were left without an outcome.
 func (c *Carrier) Bring(ctx context.Context, rows []Row, order Order, write Write) (batch.Ending, error) {
-	return c.carry(ctx, rows, order, write, c.Deliverer.bring)
+	return c.carry(ctx, rows, order, write, doing{c.Deliverer.bring, c.Deliverer.concurrency()})
 }
 
 // Publish makes the rows of a page available that were transferred before. It is like Bring otherwise.
 func (c *Carrier) Publish(ctx context.Context, rows []Row, order Order, write Write) (batch.Ending, error) {
-	return c.carry(ctx, rows, order, write, c.Deliverer.publishAll)
+	return c.carry(ctx, rows, order, write, doing{c.Deliverer.publishAll, publishChunk})
 }
 
-// doing is a way of working on tasks that are held.
-type doing func(context.Context, lease, []*task, Order, time.Time) error
+// doing is a way of working on tasks that are held, and how many of them can be under way at once.
+type doing struct {
+	do     func(context.Context, lease, []*task, Order, time.Time) error
+	atOnce int
+}
 
 func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Write, do doing) (batch.Ending, error) {
 	working, cancel := context.WithCancel(ctx)
@@ -168,8 +171,9 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 
 // sweep tries the open rows once, in as many rounds as it takes.
 func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
+	p.failure, p.failedCalls = "", 0
 	for len(open) > 0 && p.waiting == "" && !c.MustStop(ctx) {
-		rows := open[:min(len(open), c.nextAtOnce())]
+		rows := open[:min(len(open), c.nextAtOnce(do.atOnce))]
 		yielded, err := c.round(ctx, p, rows, order, do)
 		if err != nil {
 			for _, r := range rows {
@@ -192,12 +196,13 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 	return nil
 }
 
-// nextAtOnce is how many messages the next round holds.
-func (c *Carrier) nextAtOnce() int {
+// nextAtOnce is how many messages the next round holds, where so many can be under way: never more, so that no message is held for
+// another's sake.
+func (c *Carrier) nextAtOnce(most int) int {
 	if c.atOnce == 0 {
-		return firstAtOnce
+		return most
 	}
-	return max(c.atOnce, leastAtOnce)
+	return min(max(c.atOnce, leastAtOnce), most)
 }
 
 const (
@@ -206,9 +211,8 @@ const (
 	held = time.Second
 	// leastWait is given to each turn, or a rate that leaves a pause between any two would end every round at its second message.
 	leastWait = 20 * time.Millisecond
-	// firstAtOnce is how many messages the first round holds; each later one twice as many as could be begun in the one before it, and
-	// leastAtOnce at least.
-	firstAtOnce, leastAtOnce = 32, 4
+	// leastAtOnce is how many messages are held in a round at least; from there it is twice as many as could be begun in the last.
+	leastAtOnce = 4
 )
 
 // turns admits the messages of a round. It is not for concurrent use, but for halt.
@@ -266,21 +270,13 @@ func (t *turns) wait(ctx context.Context, turn func(context.Context) error) erro
 	if t.over(ctx) {
 		return errNotBegun
 	}
-	// No deadline: a rate that cannot keep it says so at once.
-	waiting, cancel := context.WithCancel(ctx)
+	waiting, cancel := context.WithTimeout(ctx, max(held-time.Since(t.began), leastWait))
 	defer cancel()
-	timer := time.AfterFunc(max(held-time.Since(t.began), leastWait), cancel)
-	defer timer.Stop()
-	err := turn(waiting)
-	switch {
-	case err == nil:
-		return nil
-	case waiting.Err() != nil && ctx.Err() == nil:
-		t.yielded = true
-	default:
-		t.page.notAdmitted(ctx, err)
+	if err := turn(waiting); err != nil {
+		t.yielded = true // the next round waits for as long as it takes, and says why where it must not
+		return errNotBegun
 	}
-	return errNotBegun
+	return nil
 }
 
 func (t *turns) end() {
@@ -313,7 +309,6 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 		}
 		p.byNumber[r.Number] = r
 	}
-	p.failure = ""
 	order.WindowID = c.takenBy()
 	order.admit, order.pace = turns.next, turns.also
 	order.failed = func(t *task) {
@@ -321,14 +316,14 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 			turns.halt() // the others would only meet the same
 		}
 	}
-	order.decide, order.write, order.last = p.decide, p.record, p.last
+	order.decide, order.write, order.last, order.failedCalls = p.decide, p.record, p.last, &p.failedCalls
 	_, err = c.Deliverer.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
 		for _, t := range tasks {
 			if !held.has(t.number) {
 				p.byNumber[t.number].busy(t.err)
 			}
 		}
-		return do(ctx, held, mine, order, readAt)
+		return do.do(ctx, held, mine, order, readAt)
 	})
 	return turns.yielded, err
 }
@@ -344,6 +339,8 @@ type page struct {
 	mu       sync.Mutex
 	waiting  string
 	failure  string
+	// failedCalls is how many calls for several messages failed one after the other in this try.
+	failedCalls int
 }
 
 // open are the rows without an outcome.
@@ -429,6 +426,7 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 	}
 	for _, t := range tasks {
 		switch r := p.byNumber[t.number]; {
+		case r.unbegun: // as it was
 		case !r.settled:
 			t.takeBack()
 		case r.failure != nil && r.failure.Class == transport.Transient:

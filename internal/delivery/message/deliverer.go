@@ -54,6 +54,8 @@ type hooks struct {
 	pace func(context.Context) error
 	// last: what fails now is not tried again with its page.
 	last bool
+	// failedCalls counts the calls for several messages that failed one after the other; nil: those of one step alone count.
+	failedCalls *int
 	// failed is told of each message that failed.
 	failed func(*task)
 	// decide is called before the messages are recorded.
@@ -267,7 +269,7 @@ func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order 
 		if err := d.keep(ctx, held, tasks); err != nil {
 			return err
 		}
-		if err := d.publish(ctx, tasks, hooks{failed: order.failed, last: order.last}); err != nil {
+		if err := d.publish(ctx, tasks, hooks{failed: order.failed, last: order.last, failedCalls: order.failedCalls}); err != nil {
 			return err
 		}
 	}

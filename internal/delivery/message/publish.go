@@ -26,9 +26,12 @@ func (d *Deliverer) publish(ctx context.Context, tasks []*task, h hooks) error {
 	if h.last {
 		size = 1 // one that fails the whole call must not fail its neighbours for ever
 	}
-	failed := 0
+	failed := h.failedCalls
+	if failed == nil {
+		failed = new(int)
+	}
 	for chunk := range slices.Chunk(waiting, size) {
-		if failed == failedCalls {
+		if *failed == failedCalls {
 			for _, t := range chunk {
 				t.fail(errNotBegun)
 			}
@@ -40,8 +43,8 @@ func (d *Deliverer) publish(ctx context.Context, tasks []*task, h hooks) error {
 		}
 		answers, err := d.makeAvailable(ctx, begun)
 		release()
-		if failed++; err == nil {
-			failed = 0
+		if *failed++; err == nil {
+			*failed = 0
 		}
 		for i, t := range begun {
 			if err != nil {
