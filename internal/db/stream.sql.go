@@ -129,7 +129,7 @@ select s.source, s.paused, (s.waiting_reason is not null)::boolean as waiting,
         order by i.received_at limit 1)), 0)::double precision as event_s,
     coalesce(extract(epoch from clock_timestamp() - (
         select i.received_at from inbox i where i.source = s.source and i.attempt = 0 and i.held = 0
-            and (i.job_id is null or exists (select from river_job j where j.id = i.job_id and j.state = 'available'))
+            and coalesce((select j.state = 'available' from river_job j where j.id = i.job_id), true)
         order by i.received_at limit 1)), 0)::double precision as waiting_s,
     coalesce(extract(epoch from clock_timestamp() - s.watermark), -1)::double precision as watermark_s
 from stream s where s.stream = 'live' order by s.source
