@@ -110,19 +110,16 @@ func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
 // what write writes; that may take several transactions, since what fails for a moment is tried again. An error is one of the
 // database or of write. The ending tells why rows were left without an outcome.
 func (c *Carrier) Bring(ctx context.Context, rows []Row, order Order, write Write) (batch.Ending, error) {
-	return c.carry(ctx, rows, order, write, doing{c.Deliverer.bring, c.Deliverer.concurrency()})
+	return c.carry(ctx, rows, order, write, c.Deliverer.bring)
 }
 
 // Publish makes the rows of a page available that were transferred before. It is like Bring otherwise.
 func (c *Carrier) Publish(ctx context.Context, rows []Row, order Order, write Write) (batch.Ending, error) {
-	return c.carry(ctx, rows, order, write, doing{c.Deliverer.publishAll, publishChunk})
+	return c.carry(ctx, rows, order, write, c.Deliverer.publishAll)
 }
 
-// doing is a way of working on tasks that are held, and how many of them can be under way at once.
-type doing struct {
-	do     func(context.Context, lease, []*task, Order, time.Time) error
-	atOnce int
-}
+// doing is a way of working on tasks that are held.
+type doing func(context.Context, lease, []*task, Order, time.Time) error
 
 func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Write, do doing) (batch.Ending, error) {
 	working, cancel := context.WithCancel(ctx)
@@ -173,7 +170,7 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
 	p.failure, p.failedCalls = "", 0
 	for len(open) > 0 && p.waiting == "" && !c.MustStop(ctx) {
-		rows := open[:min(len(open), c.nextAtOnce(do.atOnce))]
+		rows := open[:c.nextAtOnce(len(open))]
 		yielded, err := c.round(ctx, p, rows, order, do)
 		if err != nil {
 			for _, r := range rows {
@@ -190,19 +187,24 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 		if len(left) > 0 && !yielded {
 			return nil
 		}
-		c.atOnce = 2 * (len(rows) - len(left))
+		switch {
+		case yielded:
+			c.atOnce = max(2*(len(rows)-len(left)), leastAtOnce)
+		case len(rows) == c.atOnce:
+			c.atOnce *= 2
+		}
 		open = append(left, open[len(rows):]...)
 	}
 	return nil
 }
 
-// nextAtOnce is how many messages the next round holds, where so many can be under way: never more, so that no message is held for
-// another's sake.
+// nextAtOnce is how many messages the next round holds: all that are open, until some had to wait for their turn. What is judged
+// together tells best whether items or systems are to blame.
 func (c *Carrier) nextAtOnce(most int) int {
 	if c.atOnce == 0 {
 		return most
 	}
-	return min(max(c.atOnce, leastAtOnce), most)
+	return min(c.atOnce, most)
 }
 
 const (
@@ -323,7 +325,7 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 				p.byNumber[t.number].busy(t.err)
 			}
 		}
-		return do.do(ctx, held, mine, order, readAt)
+		return do(ctx, held, mine, order, readAt)
 	})
 	return turns.yielded, err
 }
