@@ -56,14 +56,16 @@ type liveRig struct {
 type told struct {
 	outbox outbox.Settings
 	events events.Settings
+	// quiet is for how long nothing has happened when a test begins: what did before that was told to nobody.
+	quiet time.Duration
 }
 
 // quietly announces nothing at all.
 func quietly() told { return told{events: events.Settings{AllowHTTP: true}} }
 
-// faithfully announces everything once, at once and in order.
+// faithfully announces everything once, at once and in order; what happened earlier is old enough to be left to history.
 func faithfully() told {
-	return told{outbox: outbox.Settings{Enabled: true}, events: events.Settings{AllowHTTP: true, Speed: 100}}
+	return told{outbox: outbox.Settings{Enabled: true}, events: events.Settings{AllowHTTP: true, Speed: 100}, quiet: quietFor}
 }
 
 // badly loses, doubles and shuffles what it announces.
@@ -93,6 +95,9 @@ func newLiveRigOn(t *testing.T, items int, how told, database string) *liveRig {
 	})}
 	options := worldOf(items)
 	options.Seed, options.MissingParties, options.SoftDeleted, options.HardDeleted = seed, 0, 0.03, 0.02
+	if how.quiet > 0 {
+		options.End = time.Now().Add(-how.quiet)
+	}
 	r.generate(t, options)
 	for _, source := range live.Sources() {
 		_, err := r.pool.Exec(t.Context(), "insert into poll (source, reach, since) values ($1, $2, $3)",

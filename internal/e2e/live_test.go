@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/altinn/dialogsync/internal/altinnsim/storage"
-	"github.com/altinn/dialogsync/internal/ledger"
 )
 
 // TestLiveAndHistoryAtOnce: two workers bring over what there is while it changes. Events are lost, doubled and out of order, rows
@@ -202,7 +201,7 @@ func TestDatabaseRestartsWhileEventsComeIn(t *testing.T) {
 	for _, w := range workers {
 		require.True(t, w.running(), w.tail())
 	}
-	r.poll(t, ledger.A2ArchivedForms, "batch")
+	r.sweep(t)
 	report, err := r.platform.Diff(t.Context())
 	require.NoError(t, err)
 	assert.Empty(t, report.Differences)

@@ -33,7 +33,7 @@ const (
 const (
 	// messageDays is how far back made-up messages go.
 	messageDays = 4
-	// quietFor is for how long nothing has happened to them: live sync finds nothing that history has to bring over.
+	// quietFor is for how long nothing has happened to what is made up: live sync finds nothing that history has to bring over.
 	quietFor = 2 * time.Hour
 )
 
@@ -80,11 +80,10 @@ func (r *messageRig) orderMessages(t *testing.T) {
 		"--to", now.AddDate(0, 0, -messageDays).Format(time.DateOnly), "--reason", "e2e", "--yes")
 }
 
-// ring has the batch of messages begun now, as its tick would.
-func (r *messageRig) ring(t *testing.T) {
+// ring has a reach of messages begun now, as its tick would.
+func (r *messageRig) ring(t *testing.T, reach string) {
 	t.Helper()
-	batch := jobs.Poll{Source: string(ledger.A2Correspondence), Reach: live.ReachBatch}
-	_, err := r.inserter.Insert(t.Context(), batch, &river.InsertOpts{Queue: jobs.QueuePoll})
+	_, err := r.inserter.Insert(t.Context(), jobs.Poll{Source: string(ledger.A2Correspondence), Reach: reach}, &river.InsertOpts{Queue: jobs.QueuePoll})
 	require.NoError(t, err)
 }
 
@@ -92,15 +91,7 @@ func (r *messageRig) ring(t *testing.T) {
 func (r *messageRig) batch(t *testing.T) {
 	t.Helper()
 	now := time.Now()
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	r.ring(t)
-	await(t, "live sync to have passed "+now.Format(time.TimeOnly), func() bool {
-		select {
-		case <-ticker.C:
-			r.ring(t) // the one before may have met a dead worker's lease
-		default:
-		}
+	r.awaitReaches(t, "live sync to have passed "+now.Format(time.TimeOnly), func() bool {
 		return r.count(t, `select count(*) from stream where source = 'a2-correspondence' and stream = 'live' and watermark > $1`, now) == 1
 	})
 }
@@ -110,9 +101,36 @@ func (r *messageRig) tenMinutesLater(t *testing.T) {
 	t.Helper()
 	_, err := r.pool.Exec(t.Context(), "update message set due_at = now() where due_at > now()")
 	require.NoError(t, err)
-	await(t, "messages to be looked at again", func() bool { return r.count(t, "select count(*) from message where due_at <= now()") == 0 })
+	r.awaitReaches(t, "messages to be looked at again", func() bool {
+		return r.count(t, `select (select count(*) from message_retry where not quarantined) + (select count(*) from message m
+			where due_at is not null and not exists (select from message_retry r where r.altinn2_id = m.altinn2_id))`) == 0
+	})
 	assert.Zero(t, r.count(t, `select count(*) from message m where stage = 'transferred'
 		and not exists (select from quarantine q where q.item_key = m.altinn2_id::text)`), "hidden, and nobody knows why")
+}
+
+// awaitReaches waits while live sync of messages looks every second, and tries again what failed without the pauses: those grow to
+// minutes before a person is shown what fails each time.
+func (r *messageRig) awaitReaches(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	look := func() {
+		_, err := r.pool.Exec(t.Context(), "update message_retry set due_at = now() where due_at > now() and not quarantined")
+		require.NoError(t, err)
+		for _, reach := range []string{live.ReachBatch, live.ReachDue} {
+			r.ring(t, reach) // the one before may have met a dead worker's lease
+		}
+	}
+	look()
+	await(t, what, func() bool {
+		select {
+		case <-ticker.C:
+			look()
+		default:
+		}
+		return holds()
+	})
 }
 
 // afterEither waits until so many more calls of the migration API were made, whatever they were.
