@@ -51,13 +51,18 @@ func (j *Judge) Of(key string, failure delivery.Failure) (Fault, string) {
 		return FaultOfSystem, failure.Detail
 	}
 	j.Alike.Note(key, failure.Reason, !failure.OfItem)
-	if failure.OfItem || failure.Class == transport.Permanent {
+	if IsOfItem(failure) {
 		return FaultOfItem, ""
 	}
 	if reason, failing := j.Failing(); failing && j.Alike.Judge(j.MaxFailureShare).Failed > fewItems {
 		return FaultOfSystem, reason
 	}
 	return FaultUnknown, ""
+}
+
+// IsOfItem tells whether a failure is the item's own, whatever state the systems are in.
+func IsOfItem(failure delivery.Failure) bool {
+	return failure.Class != transport.Systemic && (failure.OfItem || failure.Class == transport.Permanent)
 }
 
 // Failing tells which service is failing, if one is.

@@ -1,9 +1,11 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,12 +148,32 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		case err != nil:
 			return batch.Ending{}, err
 		}
+		others := p.judgeParts()
 		if p.waiting != "" || p.last {
 			break
 		}
-		c.rest(working, pauses.NextBackOff())
+		if others {
+			c.rest(working, pauses.NextBackOff())
+		}
 	}
 	return p.ending(), nil
+}
+
+// judgeParts judges the page as a whole for those that failed by their own fault in parts of it: the next try settles them, or the page
+// waits (Invariant 8). others tells whether more is open than those.
+func (p *page) judgeParts() (others bool) {
+	open := p.open()
+	var deferred []batch.Judged
+	for _, r := range open {
+		if r.deferred {
+			deferred = append(deferred, r)
+		}
+	}
+	others = len(deferred) < len(open)
+	if waiting := p.judge().FailAlike(deferred); waiting != "" {
+		p.wait(waiting)
+	}
+	return others
 }
 
 // rest waits between two tries.
@@ -166,11 +188,14 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// sweep tries the open rows once, in as many rounds as it takes.
+// sweep tries the open rows once, in as many rounds as it takes; those with large files last, and apart: the others are not held as long.
 func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
 	p.failure, p.failedCalls = "", 0
+	most := len(open)
+	slices.SortStableFunc(open, func(a, b *Row) int { return cmp.Compare(a.weight(), b.weight()) })
 	for len(open) > 0 && p.waiting == "" && !c.MustStop(ctx) {
-		rows := open[:c.nextAtOnce(len(open))]
+		rows := open[:c.nextAtOnce(open)]
+		p.parted = len(rows) < most
 		yielded, err := c.round(ctx, p, rows, order, do)
 		if err != nil {
 			for _, r := range rows {
@@ -198,13 +223,20 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 	return nil
 }
 
-// nextAtOnce is how many messages the next round holds: all that are open, until some had to wait for their turn. What is judged
-// together tells best whether items or systems are to blame.
-func (c *Carrier) nextAtOnce(most int) int {
-	if c.atOnce == 0 {
-		return most
+// nextAtOnce is how many of the open messages the next round holds: all of one weight, until some had to wait for their turn. What is
+// judged together tells best whether items or systems are to blame.
+func (c *Carrier) nextAtOnce(open []*Row) int {
+	alike := 1
+	for alike < len(open) && open[alike].weight() == open[0].weight() {
+		alike++
 	}
-	return min(c.atOnce, most)
+	if open[0].weight() == heavy {
+		alike = min(alike, c.Deliverer.concurrency()) // as many as are under way at a time
+	}
+	if c.atOnce == 0 {
+		return alike
+	}
+	return min(c.atOnce, alike)
 }
 
 const (
@@ -335,8 +367,9 @@ type page struct {
 	carrier *Carrier
 	write   Write
 	rows    []Row
-	// last: there is no further try.
-	last     bool
+	// last: there is no further try. parted: the round is a part of the page, and too little to judge by.
+	last, parted bool
+
 	byNumber map[int32]*Row
 	mu       sync.Mutex
 	waiting  string
@@ -412,16 +445,24 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 	for _, t := range tasks {
 		r := p.byNumber[t.number]
 		if errors.Is(t.err, errNotBegun) || t.err != nil && ctx.Err() != nil {
-			r.pending, r.unbegun = nil, true
+			r.pending, r.unbegun, p.parted = nil, true, true
 			continue // stopped: neither settled nor anybody's fault
+		}
+	}
+	for _, t := range tasks {
+		r := p.byNumber[t.number]
+		if r.unbegun {
+			continue
 		}
 		r.take(t.result())
 		r.result.ReadAt = readAt
 		p.decideOne(judge, r, t)
 		tried, judged = append(tried, r), append(judged, r)
 	}
-	if waiting := judge.FailAlike(judged); waiting != "" {
-		p.wait(waiting)
+	if !p.parted || p.last {
+		if waiting := judge.FailAlike(judged); waiting != "" {
+			p.wait(waiting)
+		}
 	}
 	if p.last && p.waiting == "" {
 		p.blame(judge, tried, judged, readAt)
@@ -445,16 +486,23 @@ func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
 	}
 	failure := Describe(t.err)
 	again := failure.Class == transport.Transient || failure.Class == transport.Conflict
+	judged := r.deferred
+	r.pending, r.deferred = &failure, false
 	if again && !p.last {
-		r.pending = &failure
+		return
+	}
+	if judged && !again && batch.IsOfItem(failure) {
+		r.GiveUp(failure, r.result.ReadAt)
 		return
 	}
 	fault, reason := judge.Of(r.Key(), failure)
-	r.pending = &failure
 	switch {
 	case reason != "":
 		p.wait(reason)
-	case fault == batch.FaultOfItem && (!again || !p.carrier.Patient):
+	case fault != batch.FaultOfItem || again && p.carrier.Patient: // nobody's for now
+	case p.parted && !p.last:
+		r.deferred = true
+	default:
 		r.GiveUp(failure, r.result.ReadAt)
 	}
 }
@@ -531,8 +579,8 @@ func (p *page) ending() batch.Ending {
 		return batch.Ending{Waiting: p.waiting}
 	}
 	for i := range p.rows {
-		if pending := p.rows[i].pending; p.failure == "" && pending != nil {
-			p.failure = pending.Detail // somebody else works on it
+		if r := &p.rows[i]; p.failure == "" && r.pending != nil && !r.deferred {
+			p.failure = r.pending.Detail // somebody else works on it
 		}
 	}
 	return batch.Ending{Failure: p.failure}

@@ -46,6 +46,8 @@ type Row struct {
 	pending *delivery.Failure
 	// unbegun: the last round ended before the row's turn.
 	unbegun bool
+	// deferred: it failed by its own fault in a round that was a part of its page, and waits until the whole is judged.
+	deferred bool
 }
 
 // NewRow makes a row of what was listed. A record that cannot be read is a bad message, not a failed page.
@@ -112,6 +114,33 @@ func (r *Row) Failure() *delivery.Failure { return r.failure }
 // Result is what came of the row, once it is settled.
 func (r *Row) Result() Result { return r.result }
 
+// weight tells how long a message may take.
+type weight int
+
+const (
+	light weight = iota
+	// heavy messages have files that take longer to send than others may be held.
+	heavy
+)
+
+// heavySize is how many bytes of files make a message heavy.
+const heavySize = 8 << 20
+
+// weight is light for a message that was not listed: what it has is unknown until it is read.
+func (r *Row) weight() weight {
+	if r.Message == nil {
+		return light
+	}
+	var size int64
+	for _, a := range r.Message.Attachments {
+		size += a.Size
+	}
+	if size >= heavySize {
+		return heavy
+	}
+	return light
+}
+
 // Repeat settles a row that needs nothing done.
 func (r *Row) Repeat() { r.Repeated, r.settled = true, true }
 
@@ -148,7 +177,9 @@ func (r *Row) Cause() *delivery.Failure {
 func (r *Row) Undecided() bool { return r.pending != nil }
 
 // TakeBack implements batch.Judged.
-func (r *Row) TakeBack(cause *delivery.Failure) { r.settled, r.failure, r.pending = false, nil, cause }
+func (r *Row) TakeBack(cause *delivery.Failure) {
+	r.settled, r.failure, r.pending, r.deferred = false, nil, cause, false
+}
 
 // GiveUp implements batch.Judged.
 func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) {
