@@ -18,13 +18,14 @@ from poll_org o where o.source = 'a2-correspondence' and o.reach = @reach and o.
 
 -- name: MessagesToTry :many
 -- What is owed a delivery, and what a delivery wanted looked at again by now; the longest due first. hidden: stored in
--- Correspondence, where its dialog should be by now.
+-- Correspondence, where its dialog should be by now. The sub-select keeps the walk along the index; as a join it would read all that is
+-- due each time (25,000 of them: 190 ms instead of 2).
 select d.altinn2_id, d.created, d.due_at, d.attempt, d.hidden from (
     (select r.altinn2_id, r.created, r.due_at, r.attempt, false as hidden from message_retry r
     where r.due_at <= @now::timestamptz order by r.due_at limit @max_rows)
     union all
     (select m.altinn2_id, m.created, m.due_at, 0::smallint, m.stage = 'transferred' from message m
-    where m.due_at <= @now::timestamptz and not exists (select from message_retry r where r.altinn2_id = m.altinn2_id)
+    where m.due_at <= @now::timestamptz and (select r.altinn2_id from message_retry r where r.altinn2_id = m.altinn2_id) is null
     order by m.due_at limit @max_rows)) as d
 order by d.due_at limit @max_rows;
 
