@@ -47,6 +47,13 @@ func (a *Alike) Note(key, reason string, refused bool) {
 	a.items = append(a.items, itemEnd{key, reason, refused})
 }
 
+// Failed tells whether an item is remembered as having failed for a reason.
+func (a *Alike) Failed(key, reason string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(a.items, func(i itemEnd) bool { return i.key == key && i.reason == reason })
+}
+
 // Verdict is what the last items tell.
 type Verdict struct {
 	// Reason is the one that most items failed for; Failed is how many did, of how many looked at.

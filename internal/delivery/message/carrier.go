@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/telemetry"
@@ -139,7 +140,8 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		if len(open) == 0 || c.MustStop(working) {
 			break
 		}
-		err := c.sweep(working, p, open, order, do)
+		whole, err := c.sweep(working, p, open, order, do)
+		others := p.endParts(whole)
 		switch {
 		case errors.Is(err, ErrLeaseLost):
 			p.failure = err.Error()
@@ -148,7 +150,6 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		case err != nil:
 			return batch.Ending{}, err
 		}
-		others := p.judgeParts()
 		if p.waiting != "" || p.last {
 			break
 		}
@@ -159,17 +160,29 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 	return p.ending(), nil
 }
 
-// judgeParts judges the page as a whole for those that failed by their own fault in parts of it: the next try settles them, or the page
-// waits (Invariant 8). others tells whether more is open than those.
-func (p *page) judgeParts() (others bool) {
-	open := p.open()
+// endParts notes how the parts of the page ended its rows, in the page's order: what was put together in a part is no row of failures.
+// A page that was tried as a whole is judged (Invariant 8): those that failed by their own fault are settled by the next try, or the page
+// waits. Of one that was not they are left, and settled when they fail alike the next time. others tells whether more is open.
+func (p *page) endParts(whole bool) (others bool) {
 	var deferred []batch.Judged
-	for _, r := range open {
-		if r.deferred {
+	for i := range p.rows {
+		r := &p.rows[i]
+		if r.end != nil {
+			p.carrier.Alike.Note(r.Key(), r.end.reason, r.end.refused)
+			r.end = nil
+		}
+		switch {
+		case r.settled:
+		case r.deferred && r.pending != nil:
 			deferred = append(deferred, r)
+			r.judged = whole
+		default:
+			others = true
 		}
 	}
-	others = len(deferred) < len(open)
+	if !whole {
+		return others
+	}
 	if waiting := p.judge().FailAlike(deferred); waiting != "" {
 		p.wait(waiting)
 	}
@@ -189,7 +202,8 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 }
 
 // sweep tries the open rows once, in as many rounds as it takes; those with large files last, and apart: the others are not held as long.
-func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
+// whole: it came to the end of them.
+func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) (whole bool, err error) {
 	p.failure, p.failedCalls = "", 0
 	most := len(open)
 	slices.SortStableFunc(open, func(a, b *Row) int { return cmp.Compare(a.weight(), b.weight()) })
@@ -201,7 +215,7 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 			for _, r := range rows {
 				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
 			}
-			return err
+			return false, err
 		}
 		var left []*Row
 		for _, r := range rows {
@@ -210,7 +224,7 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 			}
 		}
 		if len(left) > 0 && !yielded {
-			return nil
+			return false, nil
 		}
 		switch {
 		case yielded:
@@ -220,7 +234,7 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 		}
 		open = append(left, open[len(rows):]...)
 	}
-	return nil
+	return len(open) == 0 && p.waiting == "", nil
 }
 
 // nextAtOnce is how many of the open messages the next round holds: all of one weight, until some had to wait for their turn. What is
@@ -440,7 +454,7 @@ func (p *page) judge() *batch.Judge {
 // decide gives the rows of tasks their outcomes, as far as they have one: what is said here is what is recorded.
 func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 	judge := p.judge()
-	var judged []batch.Judged
+	var all, judged []batch.Judged
 	tried := make([]*Row, 0, len(tasks))
 	for _, t := range tasks {
 		r := p.byNumber[t.number]
@@ -457,21 +471,25 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 		r.take(t.result())
 		r.result.ReadAt = readAt
 		p.decideOne(judge, r, t)
-		tried, judged = append(tried, r), append(judged, r)
-	}
-	if !p.parted || p.last {
-		if waiting := judge.FailAlike(judged); waiting != "" {
-			p.wait(waiting)
+		tried, all = append(tried, r), append(all, r)
+		if !r.judged && (!p.isPart() || r.settled) {
+			judged = append(judged, r)
 		}
 	}
+	if waiting := judge.FailAlike(judged); waiting != "" {
+		p.wait(waiting)
+	}
 	if p.last && p.waiting == "" {
-		p.blame(judge, tried, judged, readAt)
+		p.blame(judge, tried, all, readAt)
 	}
 	for _, t := range tasks {
 		switch r := p.byNumber[t.number]; {
 		case r.unbegun: // as it was
 		case !r.settled:
 			t.takeBack()
+			if r.pending != nil && batch.IsOfItem(*r.pending) {
+				t.row.dueAt = t.stored.dueAt // or nobody would find it that looks for what is due
+			}
 		case r.failure != nil && r.failure.Class == transport.Transient:
 			t.lookAgain()
 		}
@@ -481,30 +499,51 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
 	if t.err == nil {
 		r.settled, r.failure, r.pending = true, nil, nil
-		p.carrier.Alike.Note(r.Key(), "", false)
+		p.note(r, end{})
 		return
 	}
 	failure := Describe(t.err)
 	again := failure.Class == transport.Transient || failure.Class == transport.Conflict
-	judged := r.deferred
 	r.pending, r.deferred = &failure, false
 	if again && !p.last {
 		return
 	}
-	if judged && !again && batch.IsOfItem(failure) {
-		r.GiveUp(failure, r.result.ReadAt)
+	if !again && batch.IsOfItem(failure) {
+		p.decideOwn(r, failure)
 		return
 	}
 	fault, reason := judge.Of(r.Key(), failure)
 	switch {
 	case reason != "":
 		p.wait(reason)
-	case fault != batch.FaultOfItem || again && p.carrier.Patient: // nobody's for now
-	case p.parted && !p.last:
-		r.deferred = true
-	default:
+	case fault == batch.FaultOfItem && !p.carrier.Patient:
 		r.GiveUp(failure, r.result.ReadAt)
 	}
+}
+
+// decideOwn decides on a row that failed by its own fault, whatever state the systems are in.
+func (p *page) decideOwn(r *Row, failure delivery.Failure) {
+	if r.judged {
+		r.GiveUp(failure, r.result.ReadAt)
+		return
+	}
+	before := p.carrier.Alike.Failed(r.Key(), failure.Reason)
+	p.note(r, end{failure.Reason, !failure.OfItem})
+	if r.deferred = p.isPart() && !before; !r.deferred {
+		r.GiveUp(failure, r.result.ReadAt)
+	}
+}
+
+// isPart tells whether too little of the page is tried in the round to judge by.
+func (p *page) isPart() bool { return p.parted && !p.last }
+
+// note tells the stream's memory how a row ended, at the end of the sweep where the round was a part of the page.
+func (p *page) note(r *Row, how end) {
+	if p.isPart() {
+		r.end = &how
+		return
+	}
+	p.carrier.Alike.Note(r.Key(), how.reason, how.refused)
 }
 
 // blame settles what failed for a moment at every try: it is given up once it has held its owner up for long.

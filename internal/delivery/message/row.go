@@ -46,8 +46,18 @@ type Row struct {
 	pending *delivery.Failure
 	// unbegun: the last round ended before the row's turn.
 	unbegun bool
-	// deferred: it failed by its own fault in a round that was a part of its page, and waits until the whole is judged.
-	deferred bool
+	// deferred: it failed by its own fault in a round that was a part of its page, and waits until the whole is judged; judged: that was
+	// done, and its next such failure is its outcome.
+	deferred, judged bool
+	// end is how a round that was a part of the page ended it, until that is noted.
+	end *end
+}
+
+// end is what batch.Alike is told of a row.
+type end struct {
+	// reason is empty for a success.
+	reason  string
+	refused bool
 }
 
 // NewRow makes a row of what was listed. A record that cannot be read is a bad message, not a failed page.
@@ -178,7 +188,7 @@ func (r *Row) Undecided() bool { return r.pending != nil }
 
 // TakeBack implements batch.Judged.
 func (r *Row) TakeBack(cause *delivery.Failure) {
-	r.settled, r.failure, r.pending, r.deferred = false, nil, cause, false
+	r.settled, r.failure, r.pending, r.deferred, r.judged, r.end = false, nil, cause, false, false, nil
 }
 
 // GiveUp implements batch.Judged.
@@ -190,7 +200,7 @@ func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) {
 // busy leaves the row to whoever works on its message now.
 func (r *Row) busy(err error) {
 	failure := Describe(err)
-	r.pending = &failure
+	r.pending, r.deferred = &failure, false
 }
 
 // take takes over what came of a try.

@@ -2,7 +2,10 @@ package message_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	simaltinn2 "github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/delivery/message"
@@ -175,7 +179,7 @@ func TestLargeFilesHoldNoOthers(t *testing.T) {
 	sending, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	r.faults(func(_ int, request *http.Request) (int, string) {
-		if strings.HasSuffix(request.URL.Path, "/migration/"+callAttachment) {
+		if strings.HasSuffix(request.URL.Path, "/migration/"+callAttachment) && request.ContentLength == size {
 			once.Do(func() { close(sending) })
 			<-goOn
 		}
@@ -203,4 +207,147 @@ func TestLargeFilesHoldNoOthers(t *testing.T) {
 	assert.Zero(t, ending)
 	assert.EqualValues(t, all, o.accounts.Created)
 	r.clean(t)
+}
+
+// slices brings a page over that takes several: each may begin so many messages, a few at a time. It gives the last slice's end.
+func (r *rig) slices(t *testing.T, rows []message.Row, alike *batch.Alike, capacity, part int) (end batch.Ending, settled int) {
+	t.Helper()
+	const most = 30
+	for range most {
+		o := newOwner(r)
+		o.Alike, o.WindowID = alike, window+1
+		begun, inRound := 0, 0
+		o.MustStop = func(context.Context) bool { return begun >= capacity }
+		o.Admit = func(context.Context) (func(), error) {
+			begun, inRound = begun+1, 1
+			return func() {}, nil
+		}
+		o.Pace = func(context.Context) error {
+			if inRound++; inRound > part {
+				return errors.New("another has its turn")
+			}
+			begun++
+			return nil
+		}
+		page := make([]message.Row, len(rows))
+		for i := range rows {
+			page[i] = message.GivenRow(rows[i].Number, rows[i].Created)
+		}
+		require.NoError(t, o.Recall(t.Context(), page))
+		var err error
+		end, err = o.Publish(t.Context(), page, message.Order{Lane: message.History}, o.write)
+		require.NoError(t, err)
+		if settled = len(message.SettledRows(page)); settled == len(page) {
+			return end, settled
+		}
+		assert.Empty(t, end.Failure, "nothing is wrong with the window")
+	}
+	return end, settled
+}
+
+// A page that takes several slices is brought over whatever is bad in it; a system that refuses everything still burns none.
+func TestPageOfSeveralSlices(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		all, known int
+		isBad      func(int) bool
+		waits      bool
+	}{
+		"more are bad in front than a slice takes": {all: 60, known: 26, isBad: func(i int) bool { return i < 12 }},
+		"bad ones everywhere":                      {all: 120, isBad: func(i int) bool { return i%10 == 5 }},
+		"all are refused":                          {all: 60, isBad: func(int) bool { return true }, waits: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.generate(t, tt.all)
+			rows := r.listed(t)
+			_, err := newOwner(r).Bring(t.Context(), rows, transferOnly, newOwner(r).write)
+			require.NoError(t, err)
+			bad := map[uuid.UUID]bool{}
+			for i := range rows {
+				if tt.isBad(i) {
+					bad[rows[i].Result().CorrespondenceID] = true
+				}
+			}
+			r.faults(func(_ int, request *http.Request) (int, string) {
+				if !strings.HasSuffix(request.URL.Path, callAvailable) {
+					return 0, ""
+				}
+				return http.StatusOK, r.refusal(t, request, func(id uuid.UUID) bool { return bad[id] })
+			}, nil)
+			alike := &batch.Alike{}
+			for i := range tt.known {
+				alike.Note(strconv.Itoa(i), "", false)
+			}
+			end, settled := r.slices(t, rows, alike, 10, 5)
+			if tt.waits {
+				assert.Contains(t, end.Waiting, message.ReasonDialogRefused)
+				assert.Zero(t, r.count(t, "quarantine"))
+				return
+			}
+			assert.Equal(t, tt.all, settled)
+			assert.Equal(t, len(bad), r.count(t, "quarantine"))
+		})
+	}
+}
+
+// Messages with large files come last in their page, but are no row of failures for that.
+func TestLargeFilesThatAreMissing(t *testing.T) {
+	t.Parallel()
+	const all, every = 104, 4
+	r := newRig(t)
+	r.generate(t, all)
+	rows := r.listed(t)
+	for i := range rows {
+		if i%every == every-1 {
+			gone := altinn2.Attachment{ID: "gone" + rows[i].Key(), Size: 8 << 20}
+			rows[i].Message.Attachments = append(rows[i].Message.Attachments, gone)
+		}
+	}
+	o := newOwner(r)
+	ending, err := o.Bring(t.Context(), rows, transferOnly, o.write)
+	require.NoError(t, err)
+	assert.Zero(t, ending)
+	assert.Equal(t, all, message.SettledPrefix(rows))
+	assert.Equal(t, all/every, r.count(t, "quarantine where reason = '"+message.ReasonAttachmentMissing+"'"))
+}
+
+// A message that is due is found again when its page is stopped before it is judged (Invariant 1).
+func TestDueMessageOfAStoppedPage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.generate(t, 12)
+	rows := r.listed(t)
+	_, err := newOwner(r).Bring(t.Context(), rows, transferOnly, newOwner(r).write)
+	require.NoError(t, err)
+	_, err = r.pool.Exec(t.Context(), "update message set due_at = now() - interval '1 minute'")
+	require.NoError(t, err)
+	bad := rows[1].Result().CorrespondenceID
+	r.faults(func(_ int, request *http.Request) (int, string) {
+		if !strings.HasSuffix(request.URL.Path, callAvailable) {
+			return 0, ""
+		}
+		return http.StatusOK, r.refusal(t, request, func(id uuid.UUID) bool { return id == bad })
+	}, nil)
+	o := newOwner(r)
+	o.Patient, o.WindowID, o.WindowTakes = true, 0, false
+	const most = 6
+	begun := 0
+	o.Admit = func(context.Context) (func(), error) {
+		if begun++; begun > most {
+			o.halt()
+			return nil, errors.New("the owner must stop")
+		}
+		return func() {}, nil
+	}
+	page := make([]message.Row, len(rows))
+	for i := range rows {
+		page[i] = message.GivenRow(rows[i].Number, rows[i].Created)
+	}
+	_, err = o.Bring(t.Context(), page, message.Order{Lane: message.Live}, o.write)
+	require.NoError(t, err)
+	assert.False(t, page[1].Settled())
+	assert.Equal(t, 1, r.count(t, fmt.Sprintf("message where altinn2_id = %d and stage = 'transferred' and due_at <= now()", rows[1].Number)))
+	assert.Zero(t, r.count(t, "quarantine"))
 }
