@@ -55,7 +55,8 @@ func TestExitCodes(t *testing.T) {
 func TestCommandFindsTheServerAndNoOther(t *testing.T) {
 	t.Parallel()
 	cmd := program(t.Context(), "--", "sh", "-c", `echo "$`+postgres.TestURLVariable+`"; env | grep ^PGHOST`)
-	cmd.Env = append(cmd.Env, "PGHOST=elsewhere", "PGSSLMODE=verify-full")
+	// A server of its own: a developer's may be one that PGSSLMODE means.
+	cmd.Env = append(cmd.Env, postgres.TestURLVariable+"=", "PGHOST=elsewhere", "PGSSLMODE=verify-full")
 	said, _ := cmd.Output() // grep finds nothing and says so with its exit code
 	url := strings.TrimSpace(string(said))
 	require.Regexp(t, `^postgres://\S+$`, url)
