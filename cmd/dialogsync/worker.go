@@ -21,7 +21,6 @@ import (
 	"github.com/altinn/dialogsync/internal/jobs"
 	"github.com/altinn/dialogsync/internal/status"
 	"github.com/altinn/dialogsync/internal/telemetry"
-	"github.com/altinn/dialogsync/internal/throttle"
 	"github.com/altinn/dialogsync/internal/transport"
 )
 
@@ -155,8 +154,8 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 		return fmt.Errorf("make metrics of streams: %w", err)
 	}
 	slots := f.concurrency*f.slots + f.live.slots
-	destination := throttle.NewDestination("dialogporten")
-	options := platformOptions{instruments: instruments, concurrency: slots, observe: destination.Observe}
+	d := newDestinations()
+	options := platformOptions{instruments: instruments, concurrency: slots, observe: d.observe}
 	p, err := newPlatform(settings, options)
 	if err != nil {
 		return err
@@ -170,13 +169,13 @@ func (w *worker) assemble(settings config.Config, f workerFlags) error {
 		w.messages.Concurrency, w.messages.Lease = f.concurrency, f.lease
 	}
 	deliverer := newDeliverer(settings, p, w.pool, time.Now)
-	if w.live, err = w.assembleLive(settings, f, p, deliverer, destination, meter); err != nil {
+	if w.live, err = w.assembleLive(settings, f, p, deliverer, d, meter); err != nil {
 		return err
 	}
 	walker := &history.Walker{
 		Pool: w.pool, Storage: p.storage, Delivery: deliverer, Health: p.health, Log: w.log, Stopping: w.stopping,
 		Messages: w.messages, MessageHealth: w.messageHealth,
-		Pace: w.live.streams.Pace, Admit: w.live.part.Acquire,
+		Pace: w.live.streams.Pace, Admit: w.live.admit,
 		Config: history.WalkerConfig{
 			Worker: f.name, PageSize: f.pageSize, Concurrency: f.concurrency, SliceTime: f.sliceTime, Lease: f.lease, Rest: f.rest,
 		},

@@ -14,6 +14,7 @@ import (
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/httpserver"
 	"github.com/altinn/dialogsync/internal/jobs"
+	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/live"
 	"github.com/altinn/dialogsync/internal/live/servicebus"
 	"github.com/altinn/dialogsync/internal/stream"
@@ -70,7 +71,9 @@ func (f *liveFlags) check() error {
 // liveParts is live sync in a worker process, and what holds history back for it.
 type liveParts struct {
 	streams *stream.Gate
-	part    *throttle.Gate
+	// part is history's part of Dialogporten, messagePart that of Correspondence.
+	part, messagePart *throttle.Gate
+
 	events  *live.Events
 	keeper  *live.Keeper
 	poller  *live.Poller
@@ -85,20 +88,51 @@ type liveParts struct {
 	busErr  error
 }
 
+// destinations are the services that history must be gentle with.
+type destinations struct{ dialogporten, correspondence *throttle.Destination }
+
+func newDestinations() destinations {
+	return destinations{throttle.NewDestination("dialogporten"), throttle.NewDestination("correspondence")}
+}
+
+// observe is platformOptions.observe.
+func (d destinations) observe(e transport.Exchange) {
+	d.dialogporten.Observe(e)
+	d.correspondence.Observe(e)
+}
+
+// partOf is what the history of a source needs to have a part of.
+func (l *liveParts) partOf(source ledger.Source) *throttle.Gate {
+	if source == ledger.A2Correspondence {
+		return l.messagePart
+	}
+	return l.part
+}
+
+// admit is history.Walker.Admit.
+func (l *liveParts) admit(ctx context.Context, of stream.Stream) (release func(), err error) {
+	return l.partOf(of.Source).Acquire(ctx)
+}
+
 // assembleLive makes the parts that work in live streams, and starts none.
 func (w *worker) assembleLive(
-	settings config.Config, f workerFlags, p platform, deliverer *delivery.Deliverer, destination *throttle.Destination, meter metric.Meter,
+	settings config.Config, f workerFlags, p platform, deliverer *delivery.Deliverer, d destinations, meter metric.Meter,
 ) (*liveParts, error) {
 	l := &liveParts{}
 	l.streams = stream.NewGate(stream.GateConfig{
 		Pool: w.gatePool, Worker: f.name, Log: w.log,
-		Throttled: func() (string, float64) { return l.part.Throttled() }, Bus: l.busState,
+		Throttled: func(of ledger.Source) (string, float64) { return l.partOf(of).Throttled() }, Bus: l.busState,
 	})
+	policy := throttle.Policy{Slots: f.concurrency*f.slots + f.live.slots, Reserved: f.live.reserved}
 	l.part = throttle.NewGate(throttle.Config{
-		Policy:      throttle.Policy{Slots: f.concurrency*f.slots + f.live.slots, Reserved: f.live.reserved},
-		Destination: destination, Live: l.streams.LiveLags, Log: w.log,
+		Name: "dialogporten", Policy: policy, Destinations: []*throttle.Destination{d.dialogporten}, Live: l.streams.LiveLags, Log: w.log,
 	})
-	if err := throttle.RegisterMetrics(meter, l.part); err != nil {
+	// The dialogs of messages end in Dialogporten, too.
+	l.messagePart = throttle.NewGate(throttle.Config{
+		Name: "correspondence", Policy: policy, Destinations: []*throttle.Destination{d.correspondence, d.dialogporten}, Live: l.part.Lags,
+		Log: w.log,
+	})
+	if err := throttle.RegisterMetrics(meter, l.part, l.messagePart); err != nil {
 		return nil, fmt.Errorf("make metrics of history's part: %w", err)
 	}
 	var err error
@@ -167,6 +201,7 @@ func (l *liveParts) start(ctx context.Context) (stop func()) {
 	var running sync.WaitGroup
 	running.Go(func() { l.streams.Run(watching) })
 	running.Go(func() { l.part.Run(watching) })
+	running.Go(func() { l.messagePart.Run(watching) })
 	running.Go(func() { l.poller.Follow(watching) })
 	running.Go(func() { l.keeper.Run(watching) })
 	var receiving context.Context

@@ -558,13 +558,15 @@ type Watermark struct {
 }
 
 type Worker struct {
-	Name            string
-	HeardAt         time.Time
-	Streams         []string
-	ThrottleReason  *string
-	ThrottlePerS    *float64
-	Client          *string
-	HearsEvents     bool
-	BusTrouble      *string
-	BusTroubleSince *time.Time
+	Name                  string
+	HeardAt               time.Time
+	Streams               []string
+	ThrottleReason        *string
+	ThrottlePerS          *float64
+	Client                *string
+	HearsEvents           bool
+	BusTrouble            *string
+	BusTroubleSince       *time.Time
+	MessageThrottleReason *string
+	MessageThrottlePerS   *float64
 }

@@ -76,23 +76,27 @@ func (q *Queries) DropWorker(ctx context.Context, name string) error {
 }
 
 const hearWorker = `-- name: HearWorker :exec
-insert into worker as w (name, streams, throttle_reason, throttle_per_s, client, hears_events, bus_trouble, bus_trouble_since)
-values ($1, $2, $3, $4, $5, $6,
-    $7, $8)
+insert into worker as w (name, streams, throttle_reason, throttle_per_s, message_throttle_reason, message_throttle_per_s, client,
+    hears_events, bus_trouble, bus_trouble_since)
+values ($1, $2, $3, $4, $5,
+    $6, $7, $8, $9, $10)
 on conflict (name) do update set heard_at = clock_timestamp(), streams = excluded.streams,
-    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s, client = excluded.client,
-    hears_events = excluded.hears_events, bus_trouble = excluded.bus_trouble, bus_trouble_since = excluded.bus_trouble_since
+    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s,
+    message_throttle_reason = excluded.message_throttle_reason, message_throttle_per_s = excluded.message_throttle_per_s,
+    client = excluded.client, hears_events = excluded.hears_events, bus_trouble = excluded.bus_trouble, bus_trouble_since = excluded.bus_trouble_since
 `
 
 type HearWorkerParams struct {
-	Name            string
-	Streams         []string
-	ThrottleReason  *string
-	ThrottlePerS    *float64
-	Client          *string
-	HearsEvents     bool
-	BusTrouble      *string
-	BusTroubleSince *time.Time
+	Name                  string
+	Streams               []string
+	ThrottleReason        *string
+	ThrottlePerS          *float64
+	MessageThrottleReason *string
+	MessageThrottlePerS   *float64
+	Client                *string
+	HearsEvents           bool
+	BusTrouble            *string
+	BusTroubleSince       *time.Time
 }
 
 func (q *Queries) HearWorker(ctx context.Context, arg HearWorkerParams) error {
@@ -101,6 +105,8 @@ func (q *Queries) HearWorker(ctx context.Context, arg HearWorkerParams) error {
 		arg.Streams,
 		arg.ThrottleReason,
 		arg.ThrottlePerS,
+		arg.MessageThrottleReason,
+		arg.MessageThrottlePerS,
 		arg.Client,
 		arg.HearsEvents,
 		arg.BusTrouble,
@@ -323,10 +329,11 @@ select s.source, s.stream, s.paused, s.reason, s.operator, s.changed_at, s.rate_
 from stream s left join lateral (
     select count(*) as workers,
         -- the one that is held back most speaks for all
-        (array_agg(o.throttle_reason order by o.throttle_per_s) filter (where o.throttle_reason is not null))[1] as throttle_reason,
-        sum(o.throttle_per_s) as throttle_per_s
-    from worker o
-    where o.heard_at > clock_timestamp() - $1::interval and (s.source || '/' || s.stream) = any (o.streams)) w on true
+        (array_agg(p.reason order by p.per_s) filter (where p.reason is not null))[1] as throttle_reason,
+        sum(p.per_s) as throttle_per_s
+    from worker o cross join lateral (values (s.source <> 'a2-correspondence', o.throttle_reason, o.throttle_per_s),
+        (s.source = 'a2-correspondence', o.message_throttle_reason, o.message_throttle_per_s)) as p(its, reason, per_s)
+    where o.heard_at > clock_timestamp() - $1::interval and (s.source || '/' || s.stream) = any (o.streams) and p.its) w on true
 order by s.source, s.stream <> 'live', s.stream desc
 `
 

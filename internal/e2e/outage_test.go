@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/altinn/dialogsync/internal/altinnsim/faults"
 )
@@ -95,4 +96,30 @@ func (r *rig) awaitWaiting(t *testing.T, service string) {
 	await(t, "the list to tell", func() bool { return strings.Count(r.ok(t, "backfill", "list"), " waiting ") == 2 })
 	stopped := regexp.MustCompile(`history +waiting `) // live may wait as well
 	await(t, "the status to tell", func() bool { return len(stopped.FindAllString(r.ok(t, "status"), -1)) == 2 })
+}
+
+// TestSlowCorrespondenceHoldsMessagesBack: history of messages yields when Correspondence slows, and says so; the rest goes on (Invariant 9).
+func TestSlowCorrespondenceHoldsMessagesBack(t *testing.T) {
+	t.Parallel()
+	r := newMessageRig(t, 300)
+	options := worldOf(100)
+	options.To = time.Now().Add(-quietFor)
+	options.End = options.To
+	r.generate(t, options)
+	worker := r.worker(t, "one")
+	r.platform.fail(t, faults.Rule{Service: "correspondence", Effect: faults.EffectLatency, Latency: faults.Duration(1200 * time.Millisecond)})
+	r.orderMessages(t)
+	now := time.Now().UTC()
+	r.ok(t, "backfill", "create", "--source", "a3-app-instances", "--from", now.Format(time.DateOnly), "--to", now.AddDate(0, 0, -7).Format(time.DateOnly),
+		"--reason", "e2e", "--yes")
+	heldBack := func(stream string) bool {
+		return regexp.MustCompile(stream + ` .* held back.*: (after )?correspondence p95 1\d\d\d ms`).MatchString(r.ok(t, "status"))
+	}
+	await(t, "messages to be held back", func() bool {
+		require.False(t, heldBack("a3-app-instances +history"))
+		return heldBack("a2-correspondence +transfer")
+	})
+	r.platform.fail(t)
+	r.completed(t, worker)
+	r.proveStages(t, r.proveMessages(t))
 }

@@ -51,7 +51,7 @@ func (t *turn) admitItem(ctx context.Context) (release func(), err error) {
 	}
 	ctx, cancel := t.inTurn(ctx)
 	defer cancel()
-	return t.walker.Admit(ctx)
+	return t.walker.Admit(ctx, t.stream())
 }
 
 // paceItem waits for the rates of the backfill and of the stream. The latter wait ends with the turn.

@@ -106,7 +106,7 @@ func TestPauseReachesThoseWhoWaitForAdmission(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(60))
 	waiting := make(chan struct{}, 1000)
-	e.walker.Admit = func(ctx context.Context) (func(), error) {
+	e.walker.Admit = func(ctx context.Context, _ stream.Stream) (func(), error) {
 		waiting <- struct{}{}
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
@@ -129,7 +129,7 @@ func TestPauseReachesThoseWhoWaitForAdmission(t *testing.T) {
 func TestWaitingForAdmissionEndsWithTheSlice(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(60), func(c *history.WalkerConfig) { c.SliceTime = 300 * time.Millisecond })
-	e.walker.Admit = func(ctx context.Context) (func(), error) {
+	e.walker.Admit = func(ctx context.Context, _ stream.Stream) (func(), error) {
 		<-ctx.Done()
 		return nil, context.Cause(ctx)
 	}
@@ -149,7 +149,7 @@ func TestEveryItemIsAdmittedAndReleased(t *testing.T) {
 		paced.Add(1)
 		return nil
 	}
-	e.walker.Admit = func(context.Context) (func(), error) {
+	e.walker.Admit = func(context.Context, stream.Stream) (func(), error) {
 		admitted.Add(1)
 		return func() { released.Add(1) }, nil
 	}
@@ -161,16 +161,19 @@ func TestEveryItemIsAdmittedAndReleased(t *testing.T) {
 }
 
 // throttled puts a gate before history as a worker does, and decides once for each call of the function it returns.
-func (e *engine) throttled(t *testing.T, slots int, destination *throttle.Destination) (gate *throttle.Gate, decide func()) {
+func (e *engine) throttled(t *testing.T, slots int, destinations ...*throttle.Destination) (gate *throttle.Gate, decide func()) {
 	t.Helper()
 	streams := stream.NewGate(stream.GateConfig{Pool: e.pool, Worker: "test"})
 	require.NoError(t, streams.Refresh(t.Context()))
 	gate = throttle.NewGate(throttle.Config{
-		Policy: throttle.Policy{Slots: slots, Reserved: throttle.DefaultReserved}, Destination: destination, Live: streams.LiveLags,
+		Policy: throttle.Policy{Slots: slots, Reserved: throttle.DefaultReserved}, Destinations: destinations, Live: streams.LiveLags,
 	})
-	told := stream.NewGate(stream.GateConfig{Pool: e.pool, Worker: "test", Throttled: gate.Throttled})
+	told := stream.NewGate(stream.GateConfig{
+		Pool: e.pool, Worker: "test", Throttled: func(ledger.Source) (string, float64) { return gate.Throttled() },
+	})
 	require.NoError(t, told.Refresh(t.Context()))
-	e.walker.Pace, e.walker.Admit = told.Pace, gate.Acquire
+	e.walker.Pace = told.Pace
+	e.walker.Admit = func(ctx context.Context, _ stream.Stream) (func(), error) { return gate.Acquire(ctx) }
 	return gate, func() {
 		gate.Decide(t.Context())
 		require.NoError(t, told.Refresh(t.Context()))
@@ -182,7 +185,7 @@ func (e *engine) throttled(t *testing.T, slots int, destination *throttle.Destin
 func TestHistoryYieldsWhenLiveFallsBehind(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(200))
-	gate, decide := e.throttled(t, 20, nil)
+	gate, decide := e.throttled(t, 20)
 	_, err := e.pool.Exec(t.Context(), `insert into inbox (instance_guid, received_at, party_id, source, migration, intake, app_id)
 		values (gen_random_uuid(), clock_timestamp() - interval '1 hour', 50001337, 'a3-app-instances', false, 'webhook', 'ttd/app')`)
 	require.NoError(t, err)

@@ -73,9 +73,9 @@ type Walker struct {
 	Config        WalkerConfig
 	// Pace waits until the rate of a stream allows one more item; nil: there is none.
 	Pace func(ctx context.Context, of stream.Stream) error
-	// Admit waits until one more request for items may be under way, by what live leaves to history (Invariant 9); release is called
-	// when it is done. nil admits all.
-	Admit func(ctx context.Context) (release func(), err error)
+	// Admit waits until one more request for items of a stream may be under way, by what live leaves to history (Invariant 9);
+	// release is called when it is done. nil admits all.
+	Admit func(ctx context.Context, of stream.Stream) (release func(), err error)
 	// Items counts what is recorded; nil counts nothing.
 	Items *ItemCounter
 	// Stopping is closed when the process is to end: slices save their checkpoints and return.

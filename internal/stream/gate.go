@@ -42,9 +42,9 @@ type GateConfig struct {
 	// Worker names this process; no two that live may share a name.
 	Worker string
 	Log    *zap.Logger
-	// Throttled tells how far this process holds history back: why (empty: it does not), and the items a second left to it
-	// (0: not known). nil: never. It must not block.
-	Throttled func() (reason string, perSecond float64)
+	// Throttled tells how far this process holds the history of a source back: why (empty: it does not), and the items a second left
+	// to it (0: not known). nil: never. It must not block.
+	Throttled func(ledger.Source) (reason string, perSecond float64)
 	// Bus tells how the intake from the bus is; nil: there is none. It must not block.
 	Bus func() Bus
 }
@@ -193,15 +193,8 @@ func (g *Gate) hear(ctx context.Context, q *db.Queries) error {
 			params.BusTrouble, params.BusTroubleSince = &trouble, &bus.Since
 		}
 	}
-	if g.config.Throttled != nil {
-		reason, perSecond := g.config.Throttled()
-		if reason = telemetry.Redact(reason); reason != "" {
-			params.ThrottleReason = &reason
-		}
-		if perSecond > 0 {
-			params.ThrottlePerS = &perSecond
-		}
-	}
+	params.ThrottleReason, params.ThrottlePerS = g.throttled(ledger.A3AppInstances)
+	params.MessageThrottleReason, params.MessageThrottlePerS = g.throttled(ledger.A2Correspondence)
 	if err := q.HearWorker(ctx, params); err != nil {
 		return fmt.Errorf("tell that this worker lives: %w", err)
 	}
@@ -212,6 +205,21 @@ func (g *Gate) hear(ctx context.Context, q *db.Queries) error {
 		return fmt.Errorf("clear away dead workers: %w", err)
 	}
 	return nil
+}
+
+// throttled is how far the history of a source is held back here, nil where it is not, or nobody knows.
+func (g *Gate) throttled(of ledger.Source) (reason *string, perSecond *float64) {
+	if g.config.Throttled == nil {
+		return nil, nil
+	}
+	why, left := g.config.Throttled(of)
+	if why = telemetry.Redact(why); why != "" {
+		reason = &why
+	}
+	if left > 0 {
+		perSecond = &left
+	}
+	return reason, perSecond
 }
 
 // take takes a row up; the caller holds mu.

@@ -241,10 +241,16 @@ func TestThrottlingIsToldByTheProcessThatHoldsBackMost(t *testing.T) {
 	pool := dbtest.New(t)
 	throttled := func(name, reason string, perSecond float64) {
 		g := stream.NewGate(stream.GateConfig{
-			Pool: pool, Worker: name, Throttled: func() (string, float64) { return reason, perSecond },
+			Pool: pool, Worker: name, Throttled: func(of ledger.Source) (string, float64) {
+				if of == ledger.A2Correspondence {
+					return "correspondence answers 429", 1
+				}
+				return reason, perSecond
+			},
 		})
 		require.NoError(t, g.Refresh(t.Context()))
 		require.NoError(t, g.Limiter(formsHistory.Source, stream.History).Wait(t.Context()))
+		require.NoError(t, g.Limiter(ledger.A2Correspondence, stream.Transfer).Wait(t.Context()))
 		require.NoError(t, g.Refresh(t.Context()))
 	}
 	throttled("one", "", 80)
@@ -256,6 +262,10 @@ func TestThrottlingIsToldByTheProcessThatHoldsBackMost(t *testing.T) {
 	assert.EqualValues(t, 3, s.Workers)
 	assert.Equal(t, "live lag 40 s", s.Throttled)
 	assert.InDelta(t, 130, s.ThrottlePerS, 1e-9, "what is left to all of them")
+	messages := stream.Of(states, stream.Stream{Source: ledger.A2Correspondence, Direction: stream.Transfer})
+	assert.EqualValues(t, 3, messages.Workers)
+	assert.Equal(t, "correspondence answers 429", messages.Throttled)
+	assert.InDelta(t, 3, messages.ThrottlePerS, 1e-9)
 	other := stream.Of(states, stream.Stream{Source: ledger.A2ArchivedForms, Direction: stream.History})
 	assert.Zero(t, other.Workers)
 	assert.Empty(t, other.Throttled)

@@ -37,8 +37,8 @@ type Destination struct {
 	refusals []refusal
 }
 
-// kind is the method and route of a request.
-type kind struct{ method, route string }
+// kind is the method and route of a request, and what its sender says of it.
+type kind struct{ method, route, load string }
 
 // refusal is an answer that asks for less.
 type refusal struct {
@@ -51,7 +51,7 @@ type refusal struct {
 type Observation struct {
 	// Service names it.
 	Service string
-	// P95 of the kind of requests that is slowest by its own measure; 0 when there were too few.
+	// P95 of the kind of requests that is slowest by its own measure, of each item of theirs; 0 when there were too few.
 	P95 time.Duration
 	// Baseline is what the P95 of that kind was in its best half minute of the last half hour; 0 when nobody knows yet.
 	Baseline time.Duration
@@ -78,10 +78,10 @@ func (d *Destination) Observe(e transport.Exchange) {
 		d.refusals = slices.DeleteFunc(d.refusals, func(r refusal) bool { return now.Sub(r.at) > window })
 		d.refusals = append(d.refusals, refusal{now, e.Refused, e.RetryAfter})
 	}
-	if transport.AsksForLess(e.Status) {
-		return // quickly said: it tells nothing of the speed
+	if transport.AsksForLess(e.Status) || e.Load.Untimed {
+		return // quickly said, or for as long as a file is: it tells nothing of the speed
 	}
-	of := kind{e.Method, e.Route}
+	of := kind{e.Method, e.Route, e.Load.Kind}
 	a := d.kinds[of]
 	if a == nil {
 		if len(d.kinds) >= mostKinds {
@@ -90,7 +90,7 @@ func (d *Destination) Observe(e transport.Exchange) {
 		a = &answers{}
 		d.kinds[of] = a
 	}
-	a.add(now, e.Wire)
+	a.add(now, e.Wire/time.Duration(max(e.Load.Items, 1)))
 }
 
 // Look judges the answers since a moment, those of the last seconds at most: what came before a cut says nothing of its

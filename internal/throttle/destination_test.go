@@ -68,6 +68,40 @@ func TestKindsOfRequestsAreJudgedByTheirOwnMeasure(t *testing.T) {
 	assert.Equal(t, 20*time.Millisecond, o.Baseline, "but a read should not take that long")
 }
 
+// What asks for more is held to its like: many items one after the other, a dialog that is made along the way, a file.
+func TestLoadIsHeldToItsLike(t *testing.T) {
+	t.Parallel()
+	w := newWatched()
+	for range 40 { // half minutes
+		for range fewSamples {
+			for _, request := range []struct {
+				load transport.Load
+				wire time.Duration
+			}{
+				{transport.Load{Kind: "one"}, 40 * time.Millisecond},
+				{transport.Load{Kind: "many", Items: 50}, 2 * time.Second},
+				{transport.Load{Kind: "visible"}, 400 * time.Millisecond},
+				{transport.Load{Untimed: true}, time.Minute},
+			} {
+				w.Observe(transport.Exchange{
+					Service: "dialogporten", Method: "POST", Route: "/x", Status: 200, Attempts: 1, Load: request.load, Wire: request.wire,
+				})
+			}
+		}
+		w.at = w.at.Add(baselineStep)
+	}
+	o := w.Look(time.Time{})
+	assert.LessOrEqual(t, o.P95, slowFrom(o.Baseline))
+	for range fewSamples {
+		w.Observe(transport.Exchange{
+			Service: "dialogporten", Method: "POST", Route: "/x", Status: 200, Attempts: 1, Load: transport.Load{Kind: "many", Items: 10}, Wire: 5 * time.Second,
+		})
+	}
+	o = w.Look(time.Time{})
+	assert.Equal(t, 500*time.Millisecond, o.P95, "of each item")
+	assert.Equal(t, 40*time.Millisecond, o.Baseline)
+}
+
 func TestOnlyWhatCameAfterACutCounts(t *testing.T) {
 	t.Parallel()
 	w := newWatched()

@@ -23,8 +23,10 @@ const (
 // Config is what a Gate is made of.
 type Config struct {
 	Policy Policy
-	// Destination is the service that history must be gentle with; nil: only live counts.
-	Destination *Destination
+	// Name tells parts of one process apart, in metrics and logs: the destination that this one is for.
+	Name string
+	// Destinations are the services that history must be gentle with; none: only live counts.
+	Destinations []*Destination
 	// Live tells how far the live streams are behind, those left out that an operator or a failing source has stopped: history is
 	// not what holds them up. Asked every second, in a goroutine of its own. nil: there are none.
 	Live func(ctx context.Context) ([]Lag, error)
@@ -75,8 +77,8 @@ func (g *Gate) Decide(ctx context.Context) {
 	signals := Signals{Live: g.ask(ctx)}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.config.Destination != nil {
-		signals.Destination = g.config.Destination.Look(g.limit.cutAt)
+	for _, d := range g.config.Destinations {
+		signals.Destinations = append(signals.Destinations, d.Look(g.limit.cutAt))
 	}
 	before, now := g.limit, g.now()
 	g.limit = g.config.Policy.Next(before, signals, now)
@@ -105,10 +107,18 @@ func (g *Gate) ask(ctx context.Context) []Lag {
 	return lags
 }
 
+// Lags is Config.Live for another part of the same process: what this one heard last.
+func (g *Gate) Lags(context.Context) ([]Lag, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.lags, nil
+}
+
 // tell logs where holding back begins and ends; the caller holds mu.
 func (g *Gate) tell(before Limit, now time.Time) {
 	fields := []zap.Field{
-		zap.String(telemetry.LogKeyStream, "history"), zap.Int(telemetry.LogKeyConcurrency, g.limit.Now(now)),
+		zap.String(telemetry.LogKeyStream, "history"), zap.String(telemetry.LogKeyService, g.config.Name),
+		zap.Int(telemetry.LogKeyConcurrency, g.limit.Now(now)),
 	}
 	switch {
 	case before.cause == "" && g.limit.cause != "":

@@ -150,7 +150,7 @@ func TestNothingBeginsDuringARest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := NewDestination("dialogporten")
-		g := NewGate(Config{Policy: Policy{Slots: 20, Reserved: 0.3}, Destination: d})
+		g := NewGate(Config{Policy: Policy{Slots: 20, Reserved: 0.3}, Destinations: []*Destination{d}})
 		d.refusals = []refusal{{time.Now(), 429, 5 * time.Second}}
 		<-time.After(time.Nanosecond)
 		g.Decide(t.Context())

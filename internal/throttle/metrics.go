@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
-// RegisterMetrics shows history's part of this process, as it is at each scrape.
-func RegisterMetrics(meter metric.Meter, gate *Gate) error {
+// RegisterMetrics shows history's parts in this process, as they are at each scrape.
+func RegisterMetrics(meter metric.Meter, gates ...*Gate) error {
 	slots, err := meter.Int64ObservableGauge("dialogsync_history_slots",
 		metric.WithDescription("How many deliveries of history may be under way in this process now."))
 	if err != nil {
@@ -25,10 +26,12 @@ func RegisterMetrics(meter metric.Meter, gate *Gate) error {
 		return fmt.Errorf("register gauge of history's slots: %w", err)
 	}
 	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
-		s := gate.State()
-		o.ObserveInt64(slots, int64(s.Limit))
-		o.ObserveInt64(most, int64(s.Max))
-		o.ObserveInt64(inUse, int64(s.InUse))
+		for _, gate := range gates {
+			s, of := gate.State(), metric.WithAttributes(attribute.String("destination", gate.config.Name))
+			o.ObserveInt64(slots, int64(s.Limit), of)
+			o.ObserveInt64(most, int64(s.Max), of)
+			o.ObserveInt64(inUse, int64(s.InUse), of)
+		}
 		return nil
 	}, slots, most, inUse)
 	if err != nil {

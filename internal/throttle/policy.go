@@ -89,8 +89,8 @@ func (l Lag) by() float64 {
 
 // Signals are what a decision is made from.
 type Signals struct {
-	Live        []Lag
-	Destination Observation
+	Live         []Lag
+	Destinations []Observation
 }
 
 // Next decides history's part from what it was and how live and destination are doing. It is meant to be asked every second.
@@ -102,8 +102,8 @@ func (p Policy) Next(l Limit, s Signals, now time.Time) Limit {
 			l.cutAt = now
 			l.Slots = max(min(int(float64(l.Slots)*factor), l.Slots-1), 1)
 		}
-		if s.Destination.Rest > 0 {
-			if until := now.Add(min(s.Destination.Rest, longestRest)); until.After(l.RestUntil) {
+		for _, d := range s.Destinations {
+			if until := now.Add(min(d.Rest, longestRest)); d.Rest > 0 && until.After(l.RestUntil) {
 				l.RestUntil = until
 			}
 		}
@@ -135,18 +135,25 @@ func cut(s Signals) (factor float64, cause string) {
 			worst = lag
 		}
 	}
-	d := s.Destination
-	switch by := worst.by(); {
-	case by >= farBehind:
+	if worst.by() >= farBehind {
 		return toFloor, "live lag " + inSeconds(worst.Behind)
-	case d.Refused != 0:
-		return half, fmt.Sprintf("%s answers %d", d.Service, d.Refused)
-	case by > 1:
+	}
+	for _, d := range s.Destinations {
+		if d.Refused != 0 {
+			return half, fmt.Sprintf("%s answers %d", d.Service, d.Refused)
+		}
+	}
+	if worst.by() > 1 {
 		return half, "live lag " + inSeconds(worst.Behind)
 	}
-	if limit := slowFrom(d.Baseline); d.P95 > limit {
-		factor = math.Min(math.Max(limit.Seconds()/d.P95.Seconds(), half), leastCut)
-		cause = fmt.Sprintf("%s p95 %d ms", d.Service, d.P95.Milliseconds())
+	for _, d := range s.Destinations {
+		limit := slowFrom(d.Baseline)
+		if d.P95 <= limit {
+			continue
+		}
+		if f := math.Min(math.Max(limit.Seconds()/d.P95.Seconds(), half), leastCut); f < factor {
+			factor, cause = f, fmt.Sprintf("%s p95 %d ms", d.Service, d.P95.Milliseconds())
+		}
 	}
 	return factor, cause
 }

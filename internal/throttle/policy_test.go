@@ -30,16 +30,18 @@ func TestWhatACutIsMadeFor(t *testing.T) {
 		"a batch within its promise":          {Signals{Live: []Lag{{Behind: 9 * time.Minute, Promise: 10 * time.Minute}}}, 1, ""},
 		"a batch that is late":                {Signals{Live: []Lag{{Behind: 11 * time.Minute, Promise: 10 * time.Minute}}}, 0.5, "live lag 660 s"},
 		"the one furthest from its promise":   {Signals{Live: []Lag{{Behind: 11 * time.Minute, Promise: 10 * time.Minute}, {Behind: 6 * time.Second}}}, 0.5, "live lag 6 s"},
-		"slower than twice its own best":      {Signals{Destination: slow}, 260.0 / 310, "dialogporten p95 310 ms"},
-		"much slower":                         {Signals{Destination: Observation{Service: "dialogporten", P95: 3 * time.Second, Baseline: time.Second / 2}}, 0.5, "dialogporten p95 3000 ms"},
-		"a little slower counts all the same": {Signals{Destination: Observation{Service: "dialogporten", P95: 301 * time.Millisecond, Baseline: 150 * time.Millisecond}}, 0.9, "dialogporten p95 301 ms"},
-		"slower, but fast by any measure":     {Signals{Destination: Observation{P95: 249 * time.Millisecond, Baseline: time.Millisecond}}, 1, ""},
-		"no baseline, and not slow":           {Signals{Destination: Observation{P95: 900 * time.Millisecond}}, 1, ""},
-		"no baseline, and slow":               {Signals{Destination: Observation{Service: "dialogporten", P95: 4 * time.Second}}, 0.5, "dialogporten p95 4000 ms"},
-		"it asks for less":                    {Signals{Destination: refused}, 0.5, "dialogporten answers 429"},
-		"it asks for less, and live lags":     {Signals{Live: behind(4 * time.Second), Destination: refused}, 0.5, "dialogporten answers 429"},
-		"live far behind comes first":         {Signals{Live: behind(time.Hour), Destination: refused}, 0, "live lag 3600 s"},
-		"live behind, destination slow":       {Signals{Live: behind(4 * time.Second), Destination: slow}, 0.5, "live lag 4 s"},
+		"slower than twice its own best":      {Signals{Destinations: []Observation{slow}}, 260.0 / 310, "dialogporten p95 310 ms"},
+		"much slower":                         {Signals{Destinations: []Observation{{Service: "dialogporten", P95: 3 * time.Second, Baseline: time.Second / 2}}}, 0.5, "dialogporten p95 3000 ms"},
+		"a little slower counts all the same": {Signals{Destinations: []Observation{{Service: "dialogporten", P95: 301 * time.Millisecond, Baseline: 150 * time.Millisecond}}}, 0.9, "dialogporten p95 301 ms"},
+		"slower, but fast by any measure":     {Signals{Destinations: []Observation{{P95: 249 * time.Millisecond, Baseline: time.Millisecond}}}, 1, ""},
+		"no baseline, and not slow":           {Signals{Destinations: []Observation{{P95: 900 * time.Millisecond}}}, 1, ""},
+		"no baseline, and slow":               {Signals{Destinations: []Observation{{Service: "dialogporten", P95: 4 * time.Second}}}, 0.5, "dialogporten p95 4000 ms"},
+		"the slowest of two counts":           {Signals{Destinations: []Observation{{Service: "correspondence", P95: 270 * time.Millisecond, Baseline: 130 * time.Millisecond}, slow}}, 260.0 / 310, "dialogporten p95 310 ms"},
+		"one that asks for less comes first":  {Signals{Destinations: []Observation{slow, refused}}, 0.5, "dialogporten answers 429"},
+		"it asks for less":                    {Signals{Destinations: []Observation{refused}}, 0.5, "dialogporten answers 429"},
+		"it asks for less, and live lags":     {Signals{Live: behind(4 * time.Second), Destinations: []Observation{refused}}, 0.5, "dialogporten answers 429"},
+		"live far behind comes first":         {Signals{Live: behind(time.Hour), Destinations: []Observation{refused}}, 0, "live lag 3600 s"},
+		"live behind, destination slow":       {Signals{Live: behind(4 * time.Second), Destinations: []Observation{slow}}, 0.5, "live lag 4 s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -111,13 +113,13 @@ func TestHistoryYieldsAtOnceAndComesBackSlowly(t *testing.T) {
 func TestARestThatTheDestinationAsksForIsKept(t *testing.T) {
 	t.Parallel()
 	p := Policy{Slots: 100, Reserved: 0.3}
-	l := p.Next(Limit{Slots: 70}, Signals{Destination: Observation{Service: "dialogporten", Refused: 429, Rest: 8 * time.Second}}, noon)
+	l := p.Next(Limit{Slots: 70}, Signals{Destinations: []Observation{{Service: "dialogporten", Refused: 429, Rest: 8 * time.Second}}}, noon)
 	assert.Equal(t, "dialogporten answers 429", l.Reason)
 	assert.Equal(t, 35, l.Slots)
 	assert.Zero(t, l.Now(noon.Add(7*time.Second)))
 	assert.Equal(t, 35, l.Now(noon.Add(8*time.Second)))
 
-	l = p.Next(l, Signals{Destination: Observation{Service: "dialogporten", Refused: 429, Rest: 24 * time.Hour}}, noon)
+	l = p.Next(l, Signals{Destinations: []Observation{{Service: "dialogporten", Refused: 429, Rest: 24 * time.Hour}}}, noon)
 	assert.Equal(t, 35, l.Now(noon.Add(longestRest)), "nobody stops history for a day by a header")
 }
 
@@ -129,12 +131,8 @@ func TestLimitStaysWithinItsBounds(t *testing.T) {
 		for range rapid.IntRange(1, 100).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 20).Draw(t, "seconds")) * time.Second)
 			signals := Signals{
-				Live: behind(time.Duration(rapid.IntRange(0, 20).Draw(t, "lag")) * time.Second),
-				Destination: Observation{
-					Service: "dialogporten", P95: time.Duration(rapid.IntRange(0, 2000).Draw(t, "p95")) * time.Millisecond,
-					Baseline: time.Duration(rapid.IntRange(0, 500).Draw(t, "baseline")) * time.Millisecond,
-					Refused:  rapid.SampledFrom([]int{0, 0, 429, 503}).Draw(t, "refused"),
-				},
+				Live:         behind(time.Duration(rapid.IntRange(0, 20).Draw(t, "lag")) * time.Second),
+				Destinations: []Observation{drawn(t, "dialogporten"), drawn(t, "correspondence")},
 			}
 			before := l.Slots
 			l = p.Next(l, signals, now)
@@ -150,4 +148,12 @@ func TestLimitStaysWithinItsBounds(t *testing.T) {
 			}
 		}
 	})
+}
+
+func drawn(t *rapid.T, service string) Observation {
+	return Observation{
+		Service: service, P95: time.Duration(rapid.IntRange(0, 2000).Draw(t, "p95")) * time.Millisecond,
+		Baseline: time.Duration(rapid.IntRange(0, 500).Draw(t, "baseline")) * time.Millisecond,
+		Refused:  rapid.SampledFrom([]int{0, 0, 429, 503}).Draw(t, "refused"),
+	}
 }

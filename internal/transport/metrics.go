@@ -17,6 +17,8 @@ import (
 type Exchange struct {
 	// Service and Route are the labels of the metrics; Route has no ids in it.
 	Service, Route, Method string
+	// Load is what WithLoad said of it.
+	Load Load
 	// Status is the answer's, 0 when there was none; then Err says why.
 	Status int
 	Err    error
@@ -106,7 +108,7 @@ func (m measured) RoundTrip(r *http.Request) (*http.Response, error) {
 	response, err := m.next.RoundTrip(r.WithContext(ctx))
 	wire := time.Duration(laps.last.Load())
 	exchange := Exchange{
-		Service: m.service, Route: RouteTemplate(r.URL.Path), Method: r.Method, Err: err,
+		Service: m.service, Route: RouteTemplate(r.URL.Path), Method: r.Method, Load: loadOf(r.Context()), Err: err,
 		Attempts: int(laps.count.Load()), Wire: wire, Wait: max(time.Since(start)-wire, 0),
 		Refused: int(laps.refused.Load()), RetryAfter: time.Duration(laps.retryAfter.Load()),
 	}

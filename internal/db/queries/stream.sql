@@ -5,10 +5,11 @@ select s.*, coalesce(w.workers, 0)::bigint as workers, coalesce(w.throttle_reaso
 from stream s left join lateral (
     select count(*) as workers,
         -- the one that is held back most speaks for all
-        (array_agg(o.throttle_reason order by o.throttle_per_s) filter (where o.throttle_reason is not null))[1] as throttle_reason,
-        sum(o.throttle_per_s) as throttle_per_s
-    from worker o
-    where o.heard_at > clock_timestamp() - @alive::interval and (s.source || '/' || s.stream) = any (o.streams)) w on true
+        (array_agg(p.reason order by p.per_s) filter (where p.reason is not null))[1] as throttle_reason,
+        sum(p.per_s) as throttle_per_s
+    from worker o cross join lateral (values (s.source <> 'a2-correspondence', o.throttle_reason, o.throttle_per_s),
+        (s.source = 'a2-correspondence', o.message_throttle_reason, o.message_throttle_per_s)) as p(its, reason, per_s)
+    where o.heard_at > clock_timestamp() - @alive::interval and (s.source || '/' || s.stream) = any (o.streams) and p.its) w on true
 order by s.source, s.stream <> 'live', s.stream desc;
 
 -- name: LockStream :one
@@ -43,12 +44,14 @@ where source = @source and stream = 'live';
 select exists (select 1 from stream where source = @source and stream = @stream and paused)::boolean as paused;
 
 -- name: HearWorker :exec
-insert into worker as w (name, streams, throttle_reason, throttle_per_s, client, hears_events, bus_trouble, bus_trouble_since)
-values (@name, @streams, sqlc.narg(throttle_reason), sqlc.narg(throttle_per_s), sqlc.narg(client), @hears_events,
-    sqlc.narg(bus_trouble), sqlc.narg(bus_trouble_since))
+insert into worker as w (name, streams, throttle_reason, throttle_per_s, message_throttle_reason, message_throttle_per_s, client,
+    hears_events, bus_trouble, bus_trouble_since)
+values (@name, @streams, sqlc.narg(throttle_reason), sqlc.narg(throttle_per_s), sqlc.narg(message_throttle_reason),
+    sqlc.narg(message_throttle_per_s), sqlc.narg(client), @hears_events, sqlc.narg(bus_trouble), sqlc.narg(bus_trouble_since))
 on conflict (name) do update set heard_at = clock_timestamp(), streams = excluded.streams,
-    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s, client = excluded.client,
-    hears_events = excluded.hears_events, bus_trouble = excluded.bus_trouble, bus_trouble_since = excluded.bus_trouble_since;
+    throttle_reason = excluded.throttle_reason, throttle_per_s = excluded.throttle_per_s,
+    message_throttle_reason = excluded.message_throttle_reason, message_throttle_per_s = excluded.message_throttle_per_s,
+    client = excluded.client, hears_events = excluded.hears_events, bus_trouble = excluded.bus_trouble, bus_trouble_since = excluded.bus_trouble_since;
 
 -- name: StreamsOfWorker :many
 -- What a worker must know of the streams every second: their states, how many others work on each, and how many live at all.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/ledger"
 	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/correspondence"
 )
 
@@ -75,8 +76,17 @@ func admitted(ctx context.Context, chunk []*task, h hooks) (begun []*task, relea
 	return chunk, release
 }
 
-// makeAvailable makes the call for one item or for several.
+// makeAvailable makes the call for one item or for several. Where most of them have their dialogs it is quicker than where none has, and
+// the first item of a call takes longer than the others.
 func (d *Deliverer) makeAvailable(ctx context.Context, chunk []*task) ([]correspondence.Availability, error) {
+	load := transport.Load{Kind: "many", Items: len(chunk)}
+	if len(chunk) == 1 {
+		load.Kind = "one"
+	}
+	if slices.ContainsFunc(chunk, (*task).mayBeVisible) {
+		load.Kind += ", visible"
+	}
+	ctx = transport.WithLoad(ctx, load)
 	if len(chunk) == 1 {
 		answer, err := d.Correspondence.MakeAvailable(ctx, chunk[0].row.correspondenceID)
 		return []correspondence.Availability{answer}, err

@@ -125,6 +125,9 @@ func (t *task) inDoubt() bool {
 	})
 }
 
+// mayBeVisible tells whether the message may have its dialog before it is made available: it was ordered with one, or had one.
+func (t *task) mayBeVisible() bool { return t.verify || !t.stored.dueAt.IsZero() }
+
 // fail ends the task. What was reached so far stays on record.
 func (t *task) fail(err error) {
 	t.err, t.publish = err, false

@@ -143,6 +143,9 @@ func (d *Deliverer) expect(ctx context.Context, held lease, t *task, order Order
 
 // migrate sends a message, a second time with what clashes over there moved apart.
 func (d *Deliverer) migrate(ctx context.Context, body *correspondence.MigrateRequest) (*correspondence.Migrated, error) {
+	if body.MakeAvailable {
+		ctx = transport.WithLoad(ctx, transport.Load{Kind: "visible"}) // its dialog is made along the way
+	}
 	answer, err := d.Correspondence.Migrate(ctx, body)
 	if err == nil || !isServerFault(err) {
 		return answer, err

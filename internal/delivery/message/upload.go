@@ -15,6 +15,7 @@ import (
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	"github.com/altinn/dialogsync/internal/db"
 	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/correspondence"
 )
 
@@ -79,7 +80,7 @@ func (d *Deliverer) send(ctx context.Context, t *task, file *altinn2.Attachment)
 		last = &summed{Content: content, sum: md5.New()} //nolint:gosec // see the import
 		return last, content.Length, nil
 	}
-	id, err := d.Correspondence.UploadAttachment(ctx, told, open)
+	id, err := d.Correspondence.UploadAttachment(transport.WithLoad(ctx, transport.Load{Untimed: true}), told, open)
 	switch {
 	case errors.Is(err, correspondence.ErrNoBytes):
 		return uuid.Nil, &Error{
