@@ -31,8 +31,8 @@ Pausing live loses nothing: events are still accepted and wait, and polls catch 
 all backfills of the source, checkpoints saved, and leaves their own states alone: a paused backfill stays paused when its
 stream is resumed.
 
-Live goes before history by itself: when live falls behind or Dialogporten slows, history is held back, and THROTTLED in
-'stream list' says why. That needs no command.`,
+Live goes before history by itself: when live falls behind or Dialogporten slows (Correspondence, for messages), history is
+held back, and THROTTLED in 'stream list' says why. That needs no command.`,
 		Example: `  dialogsync stream list
   dialogsync stream pause a3-app-instances/live --reason "Dialogporten is upgraded"
   dialogsync stream throttle a3-app-instances/history --rate 50 --reason "the destination asks for a rest"

@@ -3,6 +3,7 @@ package throttle
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -78,7 +79,7 @@ func (d *Destination) Observe(e transport.Exchange) {
 		d.refusals = slices.DeleteFunc(d.refusals, func(r refusal) bool { return now.Sub(r.at) > window })
 		d.refusals = append(d.refusals, refusal{now, e.Refused, e.RetryAfter})
 	}
-	if transport.AsksForLess(e.Status) || e.Load.Untimed {
+	if transport.AsksForLess(e.Status) || e.Load.Untimed || e.Wire < fastEnough && failed(e) {
 		return // quickly said, or for as long as a file is: it tells nothing of the speed
 	}
 	of := kind{e.Method, e.Route, e.Load.Kind}
@@ -91,6 +92,15 @@ func (d *Destination) Observe(e transport.Exchange) {
 		d.kinds[of] = a
 	}
 	a.add(now, e.Wire/time.Duration(max(e.Load.Items, 1)))
+}
+
+// failed tells whether a service did none of the work that it was asked for.
+func failed(e transport.Exchange) bool {
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
+		return true
+	}
+	return e.Err != nil || e.Status >= http.StatusInternalServerError
 }
 
 // Look judges the answers since a moment, those of the last seconds at most: what came before a cut says nothing of its

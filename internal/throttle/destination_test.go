@@ -126,6 +126,8 @@ func TestWhatIsNoAnswerOfTheDestination(t *testing.T) {
 		w.Observe(transport.Exchange{Service: "storage", Method: "GET", Status: 200, Attempts: 1, Wire: time.Minute})
 		w.Observe(transport.Exchange{Service: "dialogporten", Method: "GET", Err: context.Canceled, Attempts: 1, Wire: time.Minute})
 		w.Observe(transport.Exchange{Service: "dialogporten", Method: "GET", Status: 200})
+		w.Observe(transport.Exchange{Service: "dialogporten", Method: "GET", Status: 500, Attempts: 1, Wire: time.Millisecond})
+		w.Observe(transport.Exchange{Service: "dialogporten", Method: "GET", Err: context.DeadlineExceeded, Attempts: 1, Wire: time.Millisecond})
 		w.Observe(transport.Exchange{Service: "dialogporten", Method: "GET", Status: 503, Attempts: 3, Refused: 503, Wire: time.Millisecond})
 	}
 	o := w.Look(time.Time{})

@@ -16,6 +16,8 @@ const (
 	// fewItems is how many may fail while a service looks ill without the service being blamed: they may be all there is to
 	// try.
 	fewItems = 3
+	// mostLeft bounds memory: some pages' worth.
+	mostLeft = 10_000
 	// wellEnough is how many different items must be remembered, most of them well, before an item is blamed.
 	wellEnough = 10
 )
@@ -26,6 +28,8 @@ const (
 type Alike struct {
 	mu    sync.Mutex
 	items []itemEnd // oldest first
+	// left are the items that failed and were left open, with the reasons.
+	left map[string]string
 }
 
 type itemEnd struct {
@@ -47,11 +51,30 @@ func (a *Alike) Note(key, reason string, refused bool) {
 	a.items = append(a.items, itemEnd{key, reason, refused})
 }
 
-// Failed tells whether an item is remembered as having failed for a reason.
-func (a *Alike) Failed(key, reason string) bool {
+// Leave remembers, beyond the last items, one that failed and was left open: that it fails again says nothing new.
+func (a *Alike) Leave(key, reason string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return slices.ContainsFunc(a.items, func(i itemEnd) bool { return i.key == key && i.reason == reason })
+	if a.left == nil {
+		a.left = map[string]string{}
+	}
+	if len(a.left) < mostLeft {
+		a.left[key] = reason
+	}
+}
+
+// Left is the reason for which an item was left open; empty when it was not.
+func (a *Alike) Left(key string) (reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.left[key]
+}
+
+// Settle forgets that items were left open: they have an outcome.
+func (a *Alike) Settle(key string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.left, key)
 }
 
 // Verdict is what the last items tell.

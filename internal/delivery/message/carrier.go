@@ -160,22 +160,32 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 	return p.ending(), nil
 }
 
-// endParts notes how the parts of the page ended its rows, in the page's order: what was put together in a part is no row of failures.
-// A page that was tried as a whole is judged (Invariant 8): those that failed by their own fault are settled by the next try, or the page
-// waits. Of one that was not they are left, and settled when they fail alike the next time. others tells whether more is open.
-func (p *page) endParts(whole bool) (others bool) {
-	var deferred []batch.Judged
+// noteParts notes how parts of the page ended its rows, in the page's order: what was put together in a part is no row of failures.
+func (p *page) noteParts() {
 	for i := range p.rows {
-		r := &p.rows[i]
-		if r.end != nil {
+		if r := &p.rows[i]; r.end != nil {
 			p.carrier.Alike.Note(r.Key(), r.end.reason, r.end.refused)
 			r.end = nil
 		}
+	}
+}
+
+// endParts judges a page that was tried as a whole (Invariant 8): rows that failed by their own fault are settled by the next try, or the
+// page waits. Of a page that was not they are left, and settled when they fail alike the next time. others tells whether more is open.
+func (p *page) endParts(whole bool) (others bool) {
+	p.noteParts()
+	var deferred []batch.Judged
+	for i := range p.rows {
+		r := &p.rows[i]
 		switch {
 		case r.settled:
+			p.carrier.Alike.Settle(r.Key())
 		case r.deferred && r.pending != nil:
 			deferred = append(deferred, r)
-			r.judged = whole
+			p.carrier.Alike.Leave(r.Key(), r.pending.Reason)
+			if whole {
+				r.judged = r.pending.Reason
+			}
 		default:
 			others = true
 		}
@@ -201,15 +211,23 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// sweep tries the open rows once, in as many rounds as it takes; those with large files last, and apart: the others are not held as long.
+// sweep tries the open rows once, in as many rounds as it takes; those with large files later, and apart: the others are not held as long;
+// what earlier pages left last.
 // whole: it came to the end of them.
 func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) (whole bool, err error) {
 	p.failure, p.failedCalls = "", 0
 	most := len(open)
-	slices.SortStableFunc(open, func(a, b *Row) int { return cmp.Compare(a.weight(), b.weight()) })
+	for _, r := range open {
+		r.left = c.Alike.Left(r.Key())
+		r.unbegun = true
+	}
+	slices.SortStableFunc(open, func(a, b *Row) int { return cmp.Compare(a.class(), b.class()) })
 	for len(open) > 0 && p.waiting == "" && !c.MustStop(ctx) {
 		rows := open[:c.nextAtOnce(open)]
 		p.parted = len(rows) < most
+		if rows[0].left != "" {
+			p.noteParts() // how others do now tells whether a system is to blame
+		}
 		yielded, err := c.round(ctx, p, rows, order, do)
 		if err != nil {
 			for _, r := range rows {
@@ -237,11 +255,11 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 	return len(open) == 0 && p.waiting == "", nil
 }
 
-// nextAtOnce is how many of the open messages the next round holds: all of one weight, until some had to wait for their turn. What is
+// nextAtOnce is how many of the open messages the next round holds: all of one class, until some had to wait for their turn. What is
 // judged together tells best whether items or systems are to blame.
 func (c *Carrier) nextAtOnce(open []*Row) int {
 	alike := 1
-	for alike < len(open) && open[alike].weight() == open[0].weight() {
+	for alike < len(open) && open[alike].class() == open[0].class() {
 		alike++
 	}
 	if open[0].weight() == heavy {
@@ -472,7 +490,7 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 		r.result.ReadAt = readAt
 		p.decideOne(judge, r, t)
 		tried, all = append(tried, r), append(all, r)
-		if !r.judged && (!p.isPart() || r.settled) {
+		if r.judged == "" && (!p.isPart() || r.settled) {
 			judged = append(judged, r)
 		}
 	}
@@ -487,7 +505,7 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 		case r.unbegun: // as it was
 		case !r.settled:
 			t.takeBack()
-			if r.pending != nil && batch.IsOfItem(*r.pending) {
+			if t.row.dueAt.IsZero() || r.pending != nil && batch.IsOfItem(*r.pending) {
 				t.row.dueAt = t.stored.dueAt // or nobody would find it that looks for what is due
 			}
 		case r.failure != nil && r.failure.Class == transport.Transient:
@@ -523,13 +541,12 @@ func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
 
 // decideOwn decides on a row that failed by its own fault, whatever state the systems are in.
 func (p *page) decideOwn(r *Row, failure delivery.Failure) {
-	if r.judged {
-		r.GiveUp(failure, r.result.ReadAt)
-		return
+	before := r.judged == failure.Reason || r.left == failure.Reason
+	if !before {
+		r.judged = ""
+		p.note(r, end{failure.Reason, !failure.OfItem})
 	}
-	before := p.carrier.Alike.Failed(r.Key(), failure.Reason)
-	p.note(r, end{failure.Reason, !failure.OfItem})
-	if r.deferred = p.isPart() && !before; !r.deferred {
+	if r.deferred = p.isPart() && !before && p.carrier.MaxFailureShare < 1; !r.deferred {
 		r.GiveUp(failure, r.result.ReadAt)
 	}
 }

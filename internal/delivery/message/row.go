@@ -46,9 +46,10 @@ type Row struct {
 	pending *delivery.Failure
 	// unbegun: the last round ended before the row's turn.
 	unbegun bool
-	// deferred: it failed by its own fault in a round that was a part of its page, and waits until the whole is judged; judged: that was
-	// done, and its next such failure is its outcome.
-	deferred, judged bool
+	// deferred: it failed by its own fault in a round that was a part of its page, and waits until the whole is judged. judged is the
+	// reason that it was judged for: failing so again is its outcome. left is the reason for which an earlier page left it open.
+	deferred     bool
+	judged, left string
 	// end is how a round that was a part of the page ended it, until that is noted.
 	end *end
 }
@@ -151,6 +152,16 @@ func (r *Row) weight() weight {
 	return light
 }
 
+// class is where a row stands in a sweep, and with which others.
+func (r *Row) class() int {
+	const classes = 2 // of weight
+	class := int(r.weight())
+	if r.left != "" {
+		class += classes
+	}
+	return class
+}
+
 // Repeat settles a row that needs nothing done.
 func (r *Row) Repeat() { r.Repeated, r.settled = true, true }
 
@@ -188,7 +199,7 @@ func (r *Row) Undecided() bool { return r.pending != nil }
 
 // TakeBack implements batch.Judged.
 func (r *Row) TakeBack(cause *delivery.Failure) {
-	r.settled, r.failure, r.pending, r.deferred, r.judged, r.end = false, nil, cause, false, false, nil
+	r.settled, r.failure, r.pending, r.deferred, r.judged, r.end = false, nil, cause, false, "", nil
 }
 
 // GiveUp implements batch.Judged.

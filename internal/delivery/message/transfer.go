@@ -98,7 +98,7 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	}
 	t.warn(request.Warnings...)
 	t.heldBack = request.HeldBack
-	underWay := inDoubt && t.row.dueAt.After(t.now)
+	underWay := inDoubt && !t.anew && t.row.dueAt.After(t.now)
 	if err := d.expect(ctx, held, t, order, underWay); err != nil {
 		return err
 	}
@@ -122,8 +122,10 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 			t.row.dueAt = t.now.Add(mapping.VerifyAfter)
 		}
 	case mapping.StayHidden, mapping.PublishNow:
-		t.row.dueAt = t.heldBack
 		t.publish = !order.TransferOnly
+		if !t.publish || t.row.dueAt.IsZero() { // what was due stays so until it is visible
+			t.row.dueAt = t.heldBack
+		}
 	}
 	return nil
 }

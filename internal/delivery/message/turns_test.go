@@ -209,11 +209,13 @@ func TestLargeFilesHoldNoOthers(t *testing.T) {
 	r.clean(t)
 }
 
-// slices brings a page over that takes several: each may begin so many messages, a few at a time. It gives the last slice's end.
-func (r *rig) slices(t *testing.T, rows []message.Row, alike *batch.Alike, capacity, part int) (end batch.Ending, settled int) {
+// slices brings a page over that takes several: each may begin so many messages, five at a time, and between them happens what happens.
+// It gives the last slice's end.
+func (r *rig) slices(t *testing.T, rows []message.Row, alike *batch.Alike, capacityOf func(int) int, between func()) (end batch.Ending, settled int) {
 	t.Helper()
 	const most = 30
-	for range most {
+	for n := range most {
+		capacity := capacityOf(n)
 		o := newOwner(r)
 		o.Alike, o.WindowID = alike, window+1
 		begun, inRound := 0, 0
@@ -223,7 +225,7 @@ func (r *rig) slices(t *testing.T, rows []message.Row, alike *batch.Alike, capac
 			return func() {}, nil
 		}
 		o.Pace = func(context.Context) error {
-			if inRound++; inRound > part {
+			if inRound++; inRound > 5 {
 				return errors.New("another has its turn")
 			}
 			begun++
@@ -241,6 +243,7 @@ func (r *rig) slices(t *testing.T, rows []message.Row, alike *batch.Alike, capac
 			return end, settled
 		}
 		assert.Empty(t, end.Failure, "nothing is wrong with the window")
+		between()
 	}
 	return end, settled
 }
@@ -249,13 +252,20 @@ func (r *rig) slices(t *testing.T, rows []message.Row, alike *batch.Alike, capac
 func TestPageOfSeveralSlices(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
-		all, known int
-		isBad      func(int) bool
-		waits      bool
+		// capacity is how many messages a slice may begin, first how many the first may, if that is another number.
+		all, first, capacity int
+		// known is how many others went well before, elsewhere how many do between two slices.
+		known, elsewhere int
+		isBad            func(int) bool
+		waits            bool
 	}{
-		"more are bad in front than a slice takes": {all: 60, known: 26, isBad: func(i int) bool { return i < 12 }},
-		"bad ones everywhere":                      {all: 120, isBad: func(i int) bool { return i%10 == 5 }},
-		"all are refused":                          {all: 60, isBad: func(int) bool { return true }, waits: true},
+		"more are bad in front than a slice takes": {all: 60, capacity: 10, known: 26, isBad: func(i int) bool { return i < 12 }},
+		"bad ones everywhere":                      {all: 120, capacity: 10, isBad: func(i int) bool { return i%10 == 5 }},
+		"a cluster in front":                       {all: 120, capacity: 40, known: 50, isBad: func(i int) bool { return i < 30 }},
+		"other windows go well meanwhile":          {all: 30, capacity: 10, known: 50, elsewhere: 50, isBad: func(i int) bool { return i < 12 }},
+		"all are refused":                          {all: 60, capacity: 10, isBad: func(int) bool { return true }, waits: true},
+		"all are refused that went well before":    {all: 60, capacity: 20, known: 50, isBad: func(int) bool { return true }, waits: true},
+		"all are refused, at once then":            {all: 60, first: 20, capacity: 60, known: 50, isBad: func(int) bool { return true }, waits: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -277,10 +287,21 @@ func TestPageOfSeveralSlices(t *testing.T) {
 				return http.StatusOK, r.refusal(t, request, func(id uuid.UUID) bool { return bad[id] })
 			}, nil)
 			alike := &batch.Alike{}
-			for i := range tt.known {
-				alike.Note(strconv.Itoa(i), "", false)
+			others := 0
+			wentWell := func(n int) {
+				for range n {
+					others++
+					alike.Note("another "+strconv.Itoa(others), "", false)
+				}
 			}
-			end, settled := r.slices(t, rows, alike, 10, 5)
+			wentWell(tt.known)
+			capacity := func(slice int) int {
+				if slice == 0 && tt.first > 0 {
+					return tt.first
+				}
+				return tt.capacity
+			}
+			end, settled := r.slices(t, rows, alike, capacity, func() { wentWell(tt.elsewhere) })
 			if tt.waits {
 				assert.Contains(t, end.Waiting, message.ReasonDialogRefused)
 				assert.Zero(t, r.count(t, "quarantine"))
@@ -350,4 +371,54 @@ func TestDueMessageOfAStoppedPage(t *testing.T) {
 	assert.False(t, page[1].Settled())
 	assert.Equal(t, 1, r.count(t, fmt.Sprintf("message where altinn2_id = %d and stage = 'transferred' and due_at <= now()", rows[1].Number)))
 	assert.Zero(t, r.count(t, "quarantine"))
+}
+
+// A stop is told as nothing else, also when it comes between the parts of a page.
+func TestStopBetweenPartsIsNoWait(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.generate(t, 4)
+	rows := r.listed(t)
+	gone := altinn2.Attachment{ID: "gone", Size: 10}
+	for i := range rows {
+		rows[i].Message.Attachments = append(rows[i].Message.Attachments, gone)
+	}
+	rows[0].Message.Attachments[len(rows[0].Message.Attachments)-1].Size = 8 << 20
+	o := newOwner(r)
+	admit, light := o.Admit, len(rows)-1
+	o.Admit = func(ctx context.Context) (func(), error) {
+		if light--; light < 0 {
+			o.halt()
+			return nil, errors.New("the owner must stop")
+		}
+		return admit(ctx)
+	}
+	ending, err := o.Bring(t.Context(), rows, transferOnly, o.write)
+	require.NoError(t, err)
+	assert.Zero(t, ending)
+	assert.Zero(t, r.count(t, "quarantine"))
+}
+
+// What is due of a message that Correspondence has lost stays due until it is visible again (Invariant 1).
+func TestDueMessageThatWasLost(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.one(t, plain)
+	_, err := r.Deliver(t.Context(), m.ID, transferOnly)
+	require.NoError(t, err)
+	_, err = r.pool.Exec(t.Context(), "update message set due_at = now() - interval '1 minute', correspondence_id = $1", uuid.New())
+	require.NoError(t, err)
+	made := 0
+	r.faults(func(_ int, request *http.Request) (int, string) {
+		if !strings.HasSuffix(request.URL.Path, callAvailable) {
+			return 0, ""
+		}
+		if made++; made == 1 {
+			return 0, "" // it does not know the item
+		}
+		return http.StatusBadGateway, "{}"
+	}, nil)
+	_, err = r.Deliver(t.Context(), m.ID, message.Order{Lane: message.Live})
+	require.Error(t, err)
+	assert.Equal(t, 1, r.count(t, "message where stage = 'transferred' and due_at <= now()"))
 }
