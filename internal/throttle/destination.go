@@ -79,7 +79,8 @@ func (d *Destination) Observe(e transport.Exchange) {
 		d.refusals = slices.DeleteFunc(d.refusals, func(r refusal) bool { return now.Sub(r.at) > window })
 		d.refusals = append(d.refusals, refusal{now, e.Refused, e.RetryAfter})
 	}
-	if transport.AsksForLess(e.Status) || e.Load.Untimed || e.Wire < fastEnough && failed(e) {
+	wire := e.Wire / time.Duration(max(e.Load.Items, 1))
+	if transport.AsksForLess(e.Status) || e.Load.Untimed || wire < fastEnough && failed(e) {
 		return // quickly said, or for as long as a file is: it tells nothing of the speed
 	}
 	of := kind{e.Method, e.Route, e.Load.Kind}
@@ -91,7 +92,7 @@ func (d *Destination) Observe(e transport.Exchange) {
 		a = &answers{}
 		d.kinds[of] = a
 	}
-	a.add(now, e.Wire/time.Duration(max(e.Load.Items, 1)))
+	a.add(now, wire)
 }
 
 // failed tells whether a service did none of the work that it was asked for.

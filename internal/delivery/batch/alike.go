@@ -28,8 +28,9 @@ const (
 type Alike struct {
 	mu    sync.Mutex
 	items []itemEnd // oldest first
-	// left are the items that failed and were left open, with the reasons.
-	left map[string]string
+	// left are the items that failed and were left open, with the reasons. suspected: a system was blamed for some.
+	left      map[string]string
+	suspected bool
 }
 
 type itemEnd struct {
@@ -58,9 +59,30 @@ func (a *Alike) Leave(key, reason string) {
 	if a.left == nil {
 		a.left = map[string]string{}
 	}
-	if len(a.left) < mostLeft {
-		a.left[key] = reason
+	for other := range a.left {
+		if len(a.left) < mostLeft || a.left[key] != "" {
+			break
+		}
+		delete(a.left, other) // it is tried once more
 	}
+	a.left[key] = reason
+}
+
+// Reconsider forgets what was left open where a system was blamed for it and the last items no longer show that: what fails then is judged
+// anew.
+func (a *Alike) Reconsider(maxShare float64) {
+	tripped := a.Judge(maxShare).Tripped
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.suspected && !tripped {
+		a.left, a.suspected = nil, false
+	}
+}
+
+func (a *Alike) suspect() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.suspected = true
 }
 
 // Left is the reason for which an item was left open; empty when it was not.
@@ -70,7 +92,7 @@ func (a *Alike) Left(key string) (reason string) {
 	return a.left[key]
 }
 
-// Settle forgets that items were left open: they have an outcome.
+// Settle forgets that an item was left open: it has an outcome.
 func (a *Alike) Settle(key string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -91,6 +91,7 @@ func (j *Judge) FailAlike(rows []Judged) (waiting string) {
 			waiting = fmt.Sprintf("%d of the last %d items failed alike: %s (for one: %s)", v.Failed, v.Of, v.Reason, cause.Detail)
 		}
 		r.TakeBack(cause)
+		j.Alike.suspect()
 	}
 	return waiting
 }

@@ -104,6 +104,7 @@ func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
 		}
 		if r.Repeated {
 			r.Repeat()
+			c.Alike.Settle(r.Key())
 		}
 	}
 	return nil
@@ -217,6 +218,7 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) (whole bool, err error) {
 	p.failure, p.failedCalls = "", 0
 	most := len(open)
+	c.Alike.Reconsider(c.MaxFailureShare)
 	for _, r := range open {
 		r.left = c.Alike.Left(r.Key())
 		r.unbegun = true

@@ -123,9 +123,12 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 		}
 	case mapping.StayHidden, mapping.PublishNow:
 		t.publish = !order.TransferOnly
-		if !t.publish || t.row.dueAt.IsZero() { // what was due stays so until it is visible
+		switch due := t.row.dueAt; {
+		case !t.publish || due.IsZero():
 			t.row.dueAt = t.heldBack
-		}
+		case due.After(t.now): // nothing is under way over there
+			t.row.dueAt = t.now
+		} // what was due stays so until it is visible
 	}
 	return nil
 }

@@ -255,17 +255,19 @@ func TestPageOfSeveralSlices(t *testing.T) {
 		// capacity is how many messages a slice may begin, first how many the first may, if that is another number.
 		all, first, capacity int
 		// known is how many others went well before, elsewhere how many do between two slices.
-		known, elsewhere int
-		isBad            func(int) bool
-		waits            bool
+		// later: they do so once, after so many slices.
+		known, elsewhere, later int
+		isBad                   func(int) bool
+		waits                   bool
 	}{
-		"more are bad in front than a slice takes": {all: 60, capacity: 10, known: 26, isBad: func(i int) bool { return i < 12 }},
-		"bad ones everywhere":                      {all: 120, capacity: 10, isBad: func(i int) bool { return i%10 == 5 }},
-		"a cluster in front":                       {all: 120, capacity: 40, known: 50, isBad: func(i int) bool { return i < 30 }},
-		"other windows go well meanwhile":          {all: 30, capacity: 10, known: 50, elsewhere: 50, isBad: func(i int) bool { return i < 12 }},
-		"all are refused":                          {all: 60, capacity: 10, isBad: func(int) bool { return true }, waits: true},
-		"all are refused that went well before":    {all: 60, capacity: 20, known: 50, isBad: func(int) bool { return true }, waits: true},
-		"all are refused, at once then":            {all: 60, first: 20, capacity: 60, known: 50, isBad: func(int) bool { return true }, waits: true},
+		"more are bad in front than a slice takes":  {all: 60, capacity: 10, known: 26, isBad: func(i int) bool { return i < 12 }},
+		"bad ones everywhere":                       {all: 120, capacity: 10, isBad: func(i int) bool { return i%10 == 5 }},
+		"a cluster in front":                        {all: 120, capacity: 40, known: 50, isBad: func(i int) bool { return i < 30 }},
+		"other windows go well meanwhile":           {all: 30, capacity: 10, known: 50, elsewhere: 50, isBad: func(i int) bool { return i < 12 }},
+		"all are refused":                           {all: 60, capacity: 10, isBad: func(int) bool { return true }, waits: true},
+		"all are refused that went well before":     {all: 60, capacity: 20, known: 50, isBad: func(int) bool { return true }, waits: true},
+		"all are refused, and others go well after": {all: 60, capacity: 20, later: 5, elsewhere: 50, isBad: func(int) bool { return true }, waits: true},
+		"all are refused, at once then":             {all: 60, first: 20, capacity: 60, known: 50, isBad: func(int) bool { return true }, waits: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -287,7 +289,7 @@ func TestPageOfSeveralSlices(t *testing.T) {
 				return http.StatusOK, r.refusal(t, request, func(id uuid.UUID) bool { return bad[id] })
 			}, nil)
 			alike := &batch.Alike{}
-			others := 0
+			others, slice := 0, 0
 			wentWell := func(n int) {
 				for range n {
 					others++
@@ -301,7 +303,11 @@ func TestPageOfSeveralSlices(t *testing.T) {
 				}
 				return tt.capacity
 			}
-			end, settled := r.slices(t, rows, alike, capacity, func() { wentWell(tt.elsewhere) })
+			end, settled := r.slices(t, rows, alike, capacity, func() {
+				if slice++; tt.later == 0 || tt.later == slice {
+					wentWell(tt.elsewhere)
+				}
+			})
 			if tt.waits {
 				assert.Contains(t, end.Waiting, message.ReasonDialogRefused)
 				assert.Zero(t, r.count(t, "quarantine"))
@@ -421,4 +427,30 @@ func TestDueMessageThatWasLost(t *testing.T) {
 	_, err = r.Deliver(t.Context(), m.ID, message.Order{Lane: message.Live})
 	require.Error(t, err)
 	assert.Equal(t, 1, r.count(t, "message where stage = 'transferred' and due_at <= now()"))
+}
+
+// What could not be made visible when it was brought over is tried again, and is no success.
+func TestLiveMessageThatIsNotMadeVisible(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.generate(t, 4)
+	rows := r.listed(t)
+	_, err := newOwner(r).Bring(t.Context(), rows, transferOnly, newOwner(r).write)
+	require.NoError(t, err)
+	_, err = r.pool.Exec(t.Context(), "truncate message, ledger") // over there already, and nobody here knows
+	require.NoError(t, err)
+	r.faults(func(_ int, request *http.Request) (int, string) {
+		if strings.HasSuffix(request.URL.Path, callAvailable) {
+			return http.StatusBadGateway, "{}"
+		}
+		return 0, ""
+	}, nil)
+	o := newOwner(r)
+	o.Patient = true
+	rows = r.listed(t)
+	ending, err := o.Bring(t.Context(), rows, message.Order{Lane: message.Live}, o.write)
+	require.NoError(t, err)
+	assert.NotZero(t, ending)
+	assert.Zero(t, o.accounts.Unchanged)
+	assert.Equal(t, len(rows), r.count(t, "message where stage = 'transferred' and due_at <= now()"))
 }
