@@ -32,6 +32,7 @@ func commands(t *testing.T) map[string]*cobra.Command {
 func TestEveryCommandExplainsItself(t *testing.T) {
 	t.Parallel()
 	for path, cmd := range commands(t) {
+		flags := cmd.LocalFlags() // asking for them merges those of its parents, which others do as well
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			got := runWith(t.Context(), nil, append(strings.Fields(path), "--help")...)
@@ -40,7 +41,7 @@ func TestEveryCommandExplainsItself(t *testing.T) {
 			assert.Contains(t, got.out, "Usage:")
 			require.NotEmpty(t, cmd.Short)
 			assert.False(t, strings.HasSuffix(cmd.Short, "."), "a short text is no sentence")
-			cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+			flags.VisitAll(func(flag *pflag.Flag) {
 				assert.Contains(t, got.out, "--"+flag.Name)
 				assert.NotEmpty(t, flag.Usage, flag.Name)
 			})
