@@ -16,8 +16,6 @@ const (
 	// fewItems is how many may fail while a service looks ill without the service being blamed: they may be all there is to
 	// try.
 	fewItems = 3
-	// mostLeft bounds memory: some pages' worth.
-	mostLeft = 10_000
 	// wellEnough is how many different items must be remembered, most of them well, before an item is blamed.
 	wellEnough = 10
 )
@@ -28,9 +26,6 @@ const (
 type Alike struct {
 	mu    sync.Mutex
 	items []itemEnd // oldest first
-	// left are the items that failed and were left open, with the reasons. suspected: a system was blamed for some.
-	left      map[string]string
-	suspected bool
 }
 
 type itemEnd struct {
@@ -50,53 +45,6 @@ func (a *Alike) Note(key, reason string, refused bool) {
 		a.items = slices.Delete(a.items, 0, 1)
 	}
 	a.items = append(a.items, itemEnd{key, reason, refused})
-}
-
-// Leave remembers, beyond the last items, one that failed and was left open: that it fails again says nothing new.
-func (a *Alike) Leave(key, reason string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.left == nil {
-		a.left = map[string]string{}
-	}
-	for other := range a.left {
-		if len(a.left) < mostLeft || a.left[key] != "" {
-			break
-		}
-		delete(a.left, other) // it is tried once more
-	}
-	a.left[key] = reason
-}
-
-// Reconsider forgets what was left open where a system was blamed for it and the last items no longer show that: what fails then is judged
-// anew.
-func (a *Alike) Reconsider(maxShare float64) {
-	tripped := a.Judge(maxShare).Tripped
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.suspected && !tripped {
-		a.left, a.suspected = nil, false
-	}
-}
-
-func (a *Alike) suspect() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.suspected = true
-}
-
-// Left is the reason for which an item was left open; empty when it was not.
-func (a *Alike) Left(key string) (reason string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.left[key]
-}
-
-// Settle forgets that an item was left open: it has an outcome.
-func (a *Alike) Settle(key string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.left, key)
 }
 
 // Verdict is what the last items tell.

@@ -51,18 +51,13 @@ func (j *Judge) Of(key string, failure delivery.Failure) (Fault, string) {
 		return FaultOfSystem, failure.Detail
 	}
 	j.Alike.Note(key, failure.Reason, !failure.OfItem)
-	if IsOfItem(failure) {
+	if failure.OfItem || failure.Class == transport.Permanent {
 		return FaultOfItem, ""
 	}
 	if reason, failing := j.Failing(); failing && j.Alike.Judge(j.MaxFailureShare).Failed > fewItems {
 		return FaultOfSystem, reason
 	}
 	return FaultUnknown, ""
-}
-
-// IsOfItem tells whether a failure is the item's own, whatever state the systems are in.
-func IsOfItem(failure delivery.Failure) bool {
-	return failure.Class != transport.Systemic && (failure.OfItem || failure.Class == transport.Permanent)
 }
 
 // Failing tells which service is failing, if one is.
@@ -91,7 +86,6 @@ func (j *Judge) FailAlike(rows []Judged) (waiting string) {
 			waiting = fmt.Sprintf("%d of the last %d items failed alike: %s (for one: %s)", v.Failed, v.Of, v.Reason, cause.Detail)
 		}
 		r.TakeBack(cause)
-		j.Alike.suspect()
 	}
 	return waiting
 }

@@ -1,11 +1,9 @@
 package message
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/altinn/dialogsync/internal/db"
-	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/telemetry"
@@ -104,7 +101,6 @@ func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
 		}
 		if r.Repeated {
 			r.Repeat()
-			c.Alike.Settle(r.Key())
 		}
 	}
 	return nil
@@ -141,8 +137,7 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		if len(open) == 0 || c.MustStop(working) {
 			break
 		}
-		whole, err := c.sweep(working, p, open, order, do)
-		others := p.endParts(whole)
+		err := c.sweep(working, p, open, order, do)
 		switch {
 		case errors.Is(err, ErrLeaseLost):
 			p.failure = err.Error()
@@ -154,50 +149,9 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		if p.waiting != "" || p.last {
 			break
 		}
-		if others {
-			c.rest(working, pauses.NextBackOff())
-		}
+		c.rest(working, pauses.NextBackOff())
 	}
 	return p.ending(), nil
-}
-
-// noteParts notes how parts of the page ended its rows, in the page's order: what was put together in a part is no row of failures.
-func (p *page) noteParts() {
-	for i := range p.rows {
-		if r := &p.rows[i]; r.end != nil {
-			p.carrier.Alike.Note(r.Key(), r.end.reason, r.end.refused)
-			r.end = nil
-		}
-	}
-}
-
-// endParts judges a page that was tried as a whole (Invariant 8): rows that failed by their own fault are settled by the next try, or the
-// page waits. Of a page that was not they are left, and settled when they fail alike the next time. others tells whether more is open.
-func (p *page) endParts(whole bool) (others bool) {
-	p.noteParts()
-	var deferred []batch.Judged
-	for i := range p.rows {
-		r := &p.rows[i]
-		switch {
-		case r.settled:
-			p.carrier.Alike.Settle(r.Key())
-		case r.deferred && r.pending != nil:
-			deferred = append(deferred, r)
-			p.carrier.Alike.Leave(r.Key(), r.pending.Reason)
-			if whole {
-				r.judged = r.pending.Reason
-			}
-		default:
-			others = true
-		}
-	}
-	if !whole {
-		return others
-	}
-	if waiting := p.judge().FailAlike(deferred); waiting != "" {
-		p.wait(waiting)
-	}
-	return others
 }
 
 // rest waits between two tries.
@@ -212,30 +166,17 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// sweep tries the open rows once, in as many rounds as it takes; those with large files later, and apart: the others are not held as long;
-// what earlier pages left last.
-// whole: it came to the end of them.
-func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) (whole bool, err error) {
+// sweep tries the open rows once, in as many rounds as it takes.
+func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
 	p.failure, p.failedCalls = "", 0
-	most := len(open)
-	c.Alike.Reconsider(c.MaxFailureShare)
-	for _, r := range open {
-		r.left = c.Alike.Left(r.Key())
-		r.unbegun = true
-	}
-	slices.SortStableFunc(open, func(a, b *Row) int { return cmp.Compare(a.class(), b.class()) })
 	for len(open) > 0 && p.waiting == "" && !c.MustStop(ctx) {
-		rows := open[:c.nextAtOnce(open)]
-		p.parted = len(rows) < most
-		if rows[0].left != "" {
-			p.noteParts() // how others do now tells whether a system is to blame
-		}
+		rows := open[:c.nextAtOnce(len(open))]
 		yielded, err := c.round(ctx, p, rows, order, do)
 		if err != nil {
 			for _, r := range rows {
 				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
 			}
-			return false, err
+			return err
 		}
 		var left []*Row
 		for _, r := range rows {
@@ -244,7 +185,7 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 			}
 		}
 		if len(left) > 0 && !yielded {
-			return false, nil
+			return nil
 		}
 		switch {
 		case yielded:
@@ -254,23 +195,16 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 		}
 		open = append(left, open[len(rows):]...)
 	}
-	return len(open) == 0 && p.waiting == "", nil
+	return nil
 }
 
-// nextAtOnce is how many of the open messages the next round holds: all of one class, until some had to wait for their turn. What is
-// judged together tells best whether items or systems are to blame.
-func (c *Carrier) nextAtOnce(open []*Row) int {
-	alike := 1
-	for alike < len(open) && open[alike].class() == open[0].class() {
-		alike++
-	}
-	if open[0].weight() == heavy {
-		alike = min(alike, c.Deliverer.concurrency()) // as many as are under way at a time
-	}
+// nextAtOnce is how many messages the next round holds: all that are open, until some had to wait for their turn. What is judged
+// together tells best whether items or systems are to blame.
+func (c *Carrier) nextAtOnce(most int) int {
 	if c.atOnce == 0 {
-		return alike
+		return most
 	}
-	return min(c.atOnce, alike)
+	return min(c.atOnce, most)
 }
 
 const (
@@ -401,9 +335,8 @@ type page struct {
 	carrier *Carrier
 	write   Write
 	rows    []Row
-	// last: there is no further try. parted: the round is a part of the page, and too little to judge by.
-	last, parted bool
-
+	// last: there is no further try.
+	last     bool
 	byNumber map[int32]*Row
 	mu       sync.Mutex
 	waiting  string
@@ -474,42 +407,30 @@ func (p *page) judge() *batch.Judge {
 // decide gives the rows of tasks their outcomes, as far as they have one: what is said here is what is recorded.
 func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 	judge := p.judge()
-	var all, judged []batch.Judged
+	var judged []batch.Judged
 	tried := make([]*Row, 0, len(tasks))
 	for _, t := range tasks {
 		r := p.byNumber[t.number]
 		if errors.Is(t.err, errNotBegun) || t.err != nil && ctx.Err() != nil {
-			r.pending, r.unbegun, p.parted = nil, true, true
+			r.pending, r.unbegun = nil, true
 			continue // stopped: neither settled nor anybody's fault
-		}
-	}
-	for _, t := range tasks {
-		r := p.byNumber[t.number]
-		if r.unbegun {
-			continue
 		}
 		r.take(t.result())
 		r.result.ReadAt = readAt
 		p.decideOne(judge, r, t)
-		tried, all = append(tried, r), append(all, r)
-		if r.judged == "" && (!p.isPart() || r.settled) {
-			judged = append(judged, r)
-		}
+		tried, judged = append(tried, r), append(judged, r)
 	}
 	if waiting := judge.FailAlike(judged); waiting != "" {
 		p.wait(waiting)
 	}
 	if p.last && p.waiting == "" {
-		p.blame(judge, tried, all, readAt)
+		p.blame(judge, tried, judged, readAt)
 	}
 	for _, t := range tasks {
 		switch r := p.byNumber[t.number]; {
 		case r.unbegun: // as it was
 		case !r.settled:
 			t.takeBack()
-			if t.row.dueAt.IsZero() || r.pending != nil && batch.IsOfItem(*r.pending) {
-				t.row.dueAt = t.stored.dueAt // or nobody would find it that looks for what is due
-			}
 		case r.failure != nil && r.failure.Class == transport.Transient:
 			t.lookAgain()
 		}
@@ -519,50 +440,23 @@ func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
 func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
 	if t.err == nil {
 		r.settled, r.failure, r.pending = true, nil, nil
-		p.note(r, end{})
+		p.carrier.Alike.Note(r.Key(), "", false)
 		return
 	}
 	failure := Describe(t.err)
 	again := failure.Class == transport.Transient || failure.Class == transport.Conflict
-	r.pending, r.deferred = &failure, false
 	if again && !p.last {
-		return
-	}
-	if !again && batch.IsOfItem(failure) {
-		p.decideOwn(r, failure)
+		r.pending = &failure
 		return
 	}
 	fault, reason := judge.Of(r.Key(), failure)
+	r.pending = &failure
 	switch {
 	case reason != "":
 		p.wait(reason)
-	case fault == batch.FaultOfItem && !p.carrier.Patient:
+	case fault == batch.FaultOfItem && (!again || !p.carrier.Patient):
 		r.GiveUp(failure, r.result.ReadAt)
 	}
-}
-
-// decideOwn decides on a row that failed by its own fault, whatever state the systems are in.
-func (p *page) decideOwn(r *Row, failure delivery.Failure) {
-	before := r.judged == failure.Reason || r.left == failure.Reason
-	if !before {
-		r.judged = ""
-		p.note(r, end{failure.Reason, !failure.OfItem})
-	}
-	if r.deferred = p.isPart() && !before && p.carrier.MaxFailureShare < 1; !r.deferred {
-		r.GiveUp(failure, r.result.ReadAt)
-	}
-}
-
-// isPart tells whether too little of the page is tried in the round to judge by.
-func (p *page) isPart() bool { return p.parted && !p.last }
-
-// note tells the stream's memory how a row ended, at the end of the sweep where the round was a part of the page.
-func (p *page) note(r *Row, how end) {
-	if p.isPart() {
-		r.end = &how
-		return
-	}
-	p.carrier.Alike.Note(r.Key(), how.reason, how.refused)
 }
 
 // blame settles what failed for a moment at every try: it is given up once it has held its owner up for long.
@@ -637,8 +531,8 @@ func (p *page) ending() batch.Ending {
 		return batch.Ending{Waiting: p.waiting}
 	}
 	for i := range p.rows {
-		if r := &p.rows[i]; p.failure == "" && r.pending != nil && !r.deferred {
-			p.failure = r.pending.Detail // somebody else works on it
+		if pending := p.rows[i].pending; p.failure == "" && pending != nil {
+			p.failure = pending.Detail // somebody else works on it
 		}
 	}
 	return batch.Ending{Failure: p.failure}

@@ -46,19 +46,6 @@ type Row struct {
 	pending *delivery.Failure
 	// unbegun: the last round ended before the row's turn.
 	unbegun bool
-	// deferred: it failed by its own fault in a round that was a part of its page, and waits until the whole is judged. judged is the
-	// reason that it was judged for: failing so again is its outcome. left is the reason for which an earlier page left it open.
-	deferred     bool
-	judged, left string
-	// end is how a round that was a part of the page ended it, until that is noted.
-	end *end
-}
-
-// end is what batch.Alike is told of a row.
-type end struct {
-	// reason is empty for a success.
-	reason  string
-	refused bool
 }
 
 // NewRow makes a row of what was listed. A record that cannot be read is a bad message, not a failed page.
@@ -125,43 +112,6 @@ func (r *Row) Failure() *delivery.Failure { return r.failure }
 // Result is what came of the row, once it is settled.
 func (r *Row) Result() Result { return r.result }
 
-// weight tells how long a message may take.
-type weight int
-
-const (
-	light weight = iota
-	// heavy messages have files that take longer to send than others may be held.
-	heavy
-)
-
-// heavySize is how many bytes of files make a message heavy.
-const heavySize = 8 << 20
-
-// weight is light for a message that was not listed: what it has is unknown until it is read.
-func (r *Row) weight() weight {
-	if r.Message == nil {
-		return light
-	}
-	var size int64
-	for _, a := range r.Message.Attachments {
-		size += a.Size
-	}
-	if size >= heavySize {
-		return heavy
-	}
-	return light
-}
-
-// class is where a row stands in a sweep, and with which others.
-func (r *Row) class() int {
-	const classes = 2 // of weight
-	class := int(r.weight())
-	if r.left != "" {
-		class += classes
-	}
-	return class
-}
-
 // Repeat settles a row that needs nothing done.
 func (r *Row) Repeat() { r.Repeated, r.settled = true, true }
 
@@ -198,9 +148,7 @@ func (r *Row) Cause() *delivery.Failure {
 func (r *Row) Undecided() bool { return r.pending != nil }
 
 // TakeBack implements batch.Judged.
-func (r *Row) TakeBack(cause *delivery.Failure) {
-	r.settled, r.failure, r.pending, r.deferred, r.judged, r.end = false, nil, cause, false, "", nil
-}
+func (r *Row) TakeBack(cause *delivery.Failure) { r.settled, r.failure, r.pending = false, nil, cause }
 
 // GiveUp implements batch.Judged.
 func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) {
@@ -211,7 +159,7 @@ func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) {
 // busy leaves the row to whoever works on its message now.
 func (r *Row) busy(err error) {
 	failure := Describe(err)
-	r.pending, r.deferred = &failure, false
+	r.pending = &failure
 }
 
 // take takes over what came of a try.

@@ -91,10 +91,7 @@ func (t *task) read(message *altinn2.Message) { t.message = message }
 
 // forget begins anew with a message that Correspondence does not know any more.
 func (t *task) forget() {
-	anew := row{
-		created: t.row.created, changeSeq: t.row.changeSeq, dueAt: t.row.dueAt, stage: untransferred, outcome: ledger.Failed,
-		version: mapping.Version,
-	}
+	anew := row{created: t.row.created, changeSeq: t.row.changeSeq, stage: untransferred, outcome: ledger.Failed, version: mapping.Version}
 	if t.row.reason == reasonAnswerLost {
 		anew.reason = reasonAnswerLost
 	}
