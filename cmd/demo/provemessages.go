@@ -66,6 +66,9 @@ func (d *demo) compareMessages(ctx context.Context, kept map[uuid.UUID]standing)
 	if len(t.skipped) > 0 {
 		factf("", "left out: %s", reasons(t.skipped))
 	}
+	if len(t.quarantined) > 0 {
+		factf("", "in quarantine: %s", reasons(t.quarantined))
+	}
 	return t, nil
 }
 

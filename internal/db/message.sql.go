@@ -62,17 +62,21 @@ func (q *Queries) KeepMessageAttachment(ctx context.Context, arg KeepMessageAtta
 }
 
 const leaveMessageLeases = `-- name: LeaveMessageLeases :exec
-update message_lease set until = clock_timestamp() where altinn2_id = any($1::integer[]) and holder = $2
+update message_lease as l
+set until = case when left_at < '0002-01-01' then clock_timestamp() else left_at end
+from (select unnest($2::integer[]) as altinn2_id, unnest($3::timestamptz[]) as left_at) as i
+where l.altinn2_id = i.altinn2_id and l.holder = $1
 `
 
 type LeaveMessageLeasesParams struct {
-	Altinn2Ids []int32
 	Holder     uuid.UUID
+	Altinn2Ids []int32
+	LeftAt     []time.Time
 }
 
-// Anybody may take them at once, and learns that somebody left in the middle.
+// Anybody may take them at once, and learns that somebody left in the middle: now, or when left_at tells (year 1: now).
 func (q *Queries) LeaveMessageLeases(ctx context.Context, arg LeaveMessageLeasesParams) error {
-	_, err := q.db.Exec(ctx, leaveMessageLeases, arg.Altinn2Ids, arg.Holder)
+	_, err := q.db.Exec(ctx, leaveMessageLeases, arg.Holder, arg.Altinn2Ids, arg.LeftAt)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/telemetry"
@@ -99,7 +100,7 @@ func (w *messageWalk) keepRetries(ctx context.Context, q *db.Queries, rows []*me
 		p.Quarantined, p.Failures = append(p.Quarantined, shown), append(p.Failures, telemetry.Redact(failure.Detail))
 		p.ChangedAt, p.DueAt = append(p.ChangedAt, w.changedAt(row)), append(p.DueAt, now.Add(pause))
 	}
-	if err := ledger.Quarantine(ctx, q, bad); err != nil {
+	if err := batch.Quarantine(ctx, q, w.run.log, bad); err != nil {
 		return fmt.Errorf("put off messages: %w", err)
 	}
 	if err := q.PutOffMessages(ctx, p); err != nil {

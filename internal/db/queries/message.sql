@@ -29,8 +29,11 @@ select count(*) from renewed;
 delete from message_lease where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder;
 
 -- name: LeaveMessageLeases :exec
--- Anybody may take them at once, and learns that somebody left in the middle.
-update message_lease set until = clock_timestamp() where altinn2_id = any(@altinn2_ids::integer[]) and holder = @holder;
+-- Anybody may take them at once, and learns that somebody left in the middle: now, or when left_at tells (year 1: now).
+update message_lease as l
+set until = case when left_at < '0002-01-01' then clock_timestamp() else left_at end
+from (select unnest(@altinn2_ids::integer[]) as altinn2_id, unnest(@left_at::timestamptz[]) as left_at) as i
+where l.altinn2_id = i.altinn2_id and l.holder = @holder;
 
 -- name: MessageRows :many
 -- Like LedgerRows.

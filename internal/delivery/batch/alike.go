@@ -47,6 +47,19 @@ func (a *Alike) Note(key, reason string, refused bool) {
 	a.items = append(a.items, itemEnd{key, reason, refused})
 }
 
+// Failed are those of the last items that failed, with the reasons.
+func (a *Alike) Failed() map[string]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	failed := map[string]string{}
+	for _, i := range a.items {
+		if i.reason != "" {
+			failed[i.key] = i.reason
+		}
+	}
+	return failed
+}
+
 // Verdict is what the last items tell.
 type Verdict struct {
 	// Reason is the one that most items failed for; Failed is how many did, of how many looked at.

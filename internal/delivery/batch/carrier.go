@@ -13,7 +13,6 @@ import (
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/mapping"
-	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
 )
 
@@ -267,12 +266,7 @@ func alreadyThere(r *Row, listedAt time.Time, version int16) (delivery.Result, b
 // blame settles what is still pending once it has held its owner up for long enough. It returns the failure of an item that still
 // holds it up.
 func (c *Carrier) blame(rows []Row, readAt time.Time) (failure string) {
-	given, failure := c.judge().Blame(judged(rows), func(i int) bool { return c.Blame(&rows[i]) }, c.BlameHint, readAt)
-	for _, i := range given {
-		c.Log.Warn("item quarantined", zap.String(telemetry.LogKeyItem, rows[i].Key),
-			zap.String(telemetry.LogKeyReason, rows[i].failure.Reason))
-	}
-	return failure
+	return c.judge().Blame(judged(rows), func(i int) bool { return c.Blame(&rows[i]) }, c.BlameHint, readAt)
 }
 
 func judged(rows []Row) []Judged {

@@ -51,13 +51,18 @@ func (j *Judge) Of(key string, failure delivery.Failure) (Fault, string) {
 		return FaultOfSystem, failure.Detail
 	}
 	j.Alike.Note(key, failure.Reason, !failure.OfItem)
-	if failure.OfItem || failure.Class == transport.Permanent {
+	if IsOfItem(failure) {
 		return FaultOfItem, ""
 	}
 	if reason, failing := j.Failing(); failing && j.Alike.Judge(j.MaxFailureShare).Failed > fewItems {
 		return FaultOfSystem, reason
 	}
 	return FaultUnknown, ""
+}
+
+// IsOfItem tells whether a failure is the item's own, whatever state the systems are in.
+func IsOfItem(failure delivery.Failure) bool {
+	return failure.Class != transport.Systemic && (failure.OfItem || failure.Class == transport.Permanent)
 }
 
 // Failing tells which service is failing, if one is.
@@ -92,11 +97,11 @@ func (j *Judge) FailAlike(rows []Judged) (waiting string) {
 
 // Blame gives up the undecided rows that their owner has been held up by for long enough: then the items must be the cause, unless too few
 // others went well to tell. It returns the failure of an item that still holds its owner up. hint says what an operator can do.
-func (j *Judge) Blame(rows []Judged, longEnough func(i int) bool, hint string, readAt time.Time) (given []int, failure string) {
+func (j *Judge) Blame(rows []Judged, longEnough func(i int) bool, hint string, readAt time.Time) (failure string) {
 	well := j.Alike.Judge(j.MaxFailureShare).Well
 	for i, r := range rows {
 		if !well && r.Undecided() && longEnough(i) {
-			return nil, r.Cause().Detail + " (too few other items went well lately to blame this one" + hint + ")"
+			return r.Cause().Detail + " (too few other items went well lately to blame this one" + hint + ")"
 		}
 	}
 	for i, r := range rows {
@@ -104,10 +109,9 @@ func (j *Judge) Blame(rows []Judged, longEnough func(i int) bool, hint string, r
 		case !r.Undecided():
 		case longEnough(i):
 			r.GiveUp(*r.Cause(), readAt)
-			given = append(given, i)
 		case failure == "":
 			failure = r.Cause().Detail
 		}
 	}
-	return given, failure
+	return failure
 }

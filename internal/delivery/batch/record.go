@@ -102,13 +102,24 @@ func (c *Carrier) write(ctx context.Context, q *db.Queries, rows []*Row, looked 
 	if len(again) > 0 {
 		return again, nil
 	}
-	if err := ledger.Quarantine(ctx, q, bad); err != nil {
+	if err := Quarantine(ctx, q, c.Log, bad); err != nil {
 		return nil, fmt.Errorf("record page: %w", err)
 	}
 	if _, err := ledger.ReleaseRead(ctx, q, c.Source, good, goodRead); err != nil {
 		return nil, fmt.Errorf("record page: %w", err)
 	}
 	return nil, nil
+}
+
+// Quarantine puts items in quarantine and logs each: one whose transaction does not hold is logged again.
+func Quarantine(ctx context.Context, q *db.Queries, log *zap.Logger, bad []ledger.Quarantined) error {
+	if err := ledger.Quarantine(ctx, q, bad); err != nil {
+		return err
+	}
+	for i := range bad {
+		log.Warn("item quarantined", zap.String(telemetry.LogKeyItem, bad[i].ItemKey), zap.String(telemetry.LogKeyReason, bad[i].Reason))
+	}
+	return nil
 }
 
 // rowOf makes a row of an item that the page does not hold. It is delivered silently: nothing happened to the form but its move.

@@ -1,22 +1,20 @@
 package message
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"go.uber.org/zap"
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/ledger"
-	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
 )
 
@@ -146,7 +144,7 @@ func (c *Carrier) carry(ctx context.Context, rows []Row, order Order, write Writ
 		case err != nil:
 			return batch.Ending{}, err
 		}
-		if p.waiting != "" || p.last {
+		if p.waiting != "" || p.last || len(p.open()) == 0 {
 			break
 		}
 		c.rest(working, pauses.NextBackOff())
@@ -166,17 +164,34 @@ func (c *Carrier) rest(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// sweep tries the open rows once, in as many rounds as it takes.
+// sweep tries the open rows once, and judges them together however many rounds it took (Invariant 8).
 func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, do doing) error {
-	p.failure, p.failedCalls = "", 0
+	p.failure, p.failedCalls, p.before = "", 0, c.Alike.Failed()
+	whole, err := c.rounds(ctx, p, open, order, do)
+	p.noteEnds()
+	if err != nil {
+		p.takeAsideBack()
+		return err
+	}
+	return p.settleAside(ctx, whole)
+}
+
+// rounds tries the open rows once, in as many rounds as it takes; those with large files late, and apart: the others are held no longer
+// than they need. What has failed lately comes last: how the others do tells who is to blame. whole: all were tried.
+func (c *Carrier) rounds(ctx context.Context, p *page, open []*Row, order Order, do doing) (whole bool, err error) {
+	all := len(open)
+	slices.SortStableFunc(open, func(a, b *Row) int {
+		return cmp.Or(cmp.Compare(p.before[a.Key()], p.before[b.Key()]), cmp.Compare(a.weight(), b.weight()))
+	})
 	for len(open) > 0 && p.waiting == "" && !c.MustStop(ctx) {
-		rows := open[:c.nextAtOnce(len(open))]
+		rows := open[:c.nextAtOnce(open)]
+		p.parted = len(rows) < all
 		yielded, err := c.round(ctx, p, rows, order, do)
 		if err != nil {
 			for _, r := range rows {
 				r.TakeBack(nil) // nothing of the round is on record; what was done is found again
 			}
-			return err
+			return false, err
 		}
 		var left []*Row
 		for _, r := range rows {
@@ -185,7 +200,7 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 			}
 		}
 		if len(left) > 0 && !yielded {
-			return nil
+			return false, nil
 		}
 		switch {
 		case yielded:
@@ -195,103 +210,22 @@ func (c *Carrier) sweep(ctx context.Context, p *page, open []*Row, order Order, 
 		}
 		open = append(left, open[len(rows):]...)
 	}
-	return nil
+	return len(open) == 0, nil
 }
 
-// nextAtOnce is how many messages the next round holds: all that are open, until some had to wait for their turn. What is judged
-// together tells best whether items or systems are to blame.
-func (c *Carrier) nextAtOnce(most int) int {
+// nextAtOnce is how many of the open messages the next round holds: all of a weight, until some had to wait for their turn.
+func (c *Carrier) nextAtOnce(open []*Row) int {
+	most := len(open)
+	if i := slices.IndexFunc(open, func(r *Row) bool { return r.weight() != open[0].weight() }); i > 0 {
+		most = i
+	}
+	if open[0].weight() == heavy {
+		most = min(most, c.Deliverer.concurrency()) // as many as are under way at a time
+	}
 	if c.atOnce == 0 {
 		return most
 	}
 	return min(c.atOnce, most)
-}
-
-const (
-	// held is for how long messages are held while some of them wait for their turn. Somebody who goes before, live above all, may
-	// want them meanwhile (Invariant 9).
-	held = time.Second
-	// leastWait is given to each turn, or a rate that leaves a pause between any two would end every round at its second message.
-	leastWait = 20 * time.Millisecond
-	// leastAtOnce is how many messages are held in a round at least; from there it is twice as many as could be begun in the last.
-	leastAtOnce = 4
-)
-
-// turns admits the messages of a round. It is not for concurrent use, but for halt.
-type turns struct {
-	page *page
-	// first is the admission that the round began with, nil once it is used.
-	first   func()
-	began   time.Time
-	halted  atomic.Bool
-	yielded bool
-}
-
-// halt has no further message begun.
-func (t *turns) halt() { t.halted.Store(true) }
-
-// begin waits for the first admission of a round, while nothing is held yet. False: none may be begun.
-func (t *turns) begin(ctx context.Context) bool {
-	release, err := t.page.carrier.Admit(ctx)
-	if err != nil {
-		t.page.notAdmitted(ctx, err)
-		return false
-	}
-	t.first = release
-	return true
-}
-
-// next is hooks.admit.
-func (t *turns) next(ctx context.Context) (release func(), err error) {
-	if t.first != nil && !t.over(ctx) {
-		release, t.first, t.began = t.first, nil, time.Now()
-		return release, nil
-	}
-	err = t.wait(ctx, func(ctx context.Context) (err error) {
-		release, err = t.page.carrier.Admit(ctx)
-		return err
-	})
-	return release, err
-}
-
-// also is hooks.pace.
-func (t *turns) also(ctx context.Context) error {
-	if t.page.carrier.Pace == nil && !t.over(ctx) {
-		return nil
-	}
-	return t.wait(ctx, t.page.carrier.Pace)
-}
-
-// over tells that no further message may be begun in the round.
-func (t *turns) over(ctx context.Context) bool {
-	return t.halted.Load() || t.yielded || t.page.carrier.MustStop(ctx)
-}
-
-// wait waits for a turn, for as long as messages may be held meanwhile.
-func (t *turns) wait(ctx context.Context, turn func(context.Context) error) error {
-	if t.over(ctx) {
-		return errNotBegun
-	}
-	waiting, cancel := context.WithTimeout(ctx, max(held-time.Since(t.began), leastWait))
-	defer cancel()
-	if err := turn(waiting); err != nil {
-		t.yielded = true // the next round waits for as long as it takes, and says why where it must not
-		return errNotBegun
-	}
-	return nil
-}
-
-func (t *turns) end() {
-	if t.first != nil {
-		t.first()
-	}
-}
-
-// notAdmitted keeps why no message may be begun, unless it is that the owner must stop.
-func (p *page) notAdmitted(ctx context.Context, err error) {
-	if ctx.Err() == nil && !p.carrier.MustStop(ctx) {
-		p.wait(err.Error())
-	}
 }
 
 // round tries open rows, those at least that may be begun without a wait. yielded: others are left, and are held no longer.
@@ -319,169 +253,10 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 		}
 	}
 	order.decide, order.write, order.last, order.failedCalls = p.decide, p.record, p.last, &p.failedCalls
-	_, err = c.Deliverer.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
-		for _, t := range tasks {
-			if !held.has(t.number) {
-				p.byNumber[t.number].busy(t.err)
-			}
-		}
+	err = p.all(ctx, tasks, func(ctx context.Context, held lease, mine []*task, readAt time.Time) error {
 		return do(ctx, held, mine, order, readAt)
 	})
 	return turns.yielded, err
-}
-
-// page is the rows that a carrier works on, and how far they are.
-type page struct {
-	carrier *Carrier
-	write   Write
-	rows    []Row
-	// last: there is no further try.
-	last     bool
-	byNumber map[int32]*Row
-	mu       sync.Mutex
-	waiting  string
-	failure  string
-	// failedCalls is how many calls for several messages failed one after the other in this try.
-	failedCalls int
-}
-
-// open are the rows without an outcome.
-func (p *page) open() []*Row {
-	var open []*Row
-	for i := range p.rows {
-		if !p.rows[i].settled {
-			open = append(open, &p.rows[i])
-		}
-	}
-	return open
-}
-
-// malformed records the rows that could not be read, unless they are so many that the source must be to blame (Invariant 8).
-func (p *page) malformed(ctx context.Context) error {
-	var bad []*Row
-	met := map[string]bool{}
-	for i := range p.rows {
-		r := &p.rows[i]
-		switch {
-		case !r.Malformed() || r.Repeated:
-		case met[r.Key()]:
-			r.Repeat() // the very same record
-		default:
-			met[r.Key()] = true
-			bad = append(bad, r)
-			p.carrier.Alike.Note(r.Key(), ReasonMalformed, false)
-		}
-	}
-	if len(bad) == 0 {
-		return nil
-	}
-	share := p.carrier.MaxFailureShare
-	v := p.carrier.Alike.Judge(share)
-	if v.Tripped && v.Reason == ReasonMalformed && float64(len(bad)) > share*float64(len(p.rows)) {
-		p.wait(fmt.Sprintf("%d of the last %d items failed alike: %s (for one: %s)", v.Failed, v.Of, v.Reason, bad[0].failure.Detail))
-		for _, r := range bad {
-			r.TakeBack(nil)
-		}
-		return nil
-	}
-	return db.InTx(ctx, p.carrier.Deliverer.Pool, func(_ pgx.Tx, q *db.Queries) error {
-		if err := p.carrier.recordFailed(ctx, q, bad); err != nil {
-			return err
-		}
-		return p.write(ctx, q, bad)
-	})
-}
-
-func (p *page) wait(reason string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting == "" {
-		p.waiting = reason
-	}
-}
-
-func (p *page) judge() *batch.Judge {
-	return &batch.Judge{Health: p.carrier.Health, Alike: p.carrier.Alike, MaxFailureShare: p.carrier.MaxFailureShare}
-}
-
-// decide gives the rows of tasks their outcomes, as far as they have one: what is said here is what is recorded.
-func (p *page) decide(ctx context.Context, tasks []*task, readAt time.Time) {
-	judge := p.judge()
-	var judged []batch.Judged
-	tried := make([]*Row, 0, len(tasks))
-	for _, t := range tasks {
-		r := p.byNumber[t.number]
-		if errors.Is(t.err, errNotBegun) || t.err != nil && ctx.Err() != nil {
-			r.pending, r.unbegun = nil, true
-			continue // stopped: neither settled nor anybody's fault
-		}
-		r.take(t.result())
-		r.result.ReadAt = readAt
-		p.decideOne(judge, r, t)
-		tried, judged = append(tried, r), append(judged, r)
-	}
-	if waiting := judge.FailAlike(judged); waiting != "" {
-		p.wait(waiting)
-	}
-	if p.last && p.waiting == "" {
-		p.blame(judge, tried, judged, readAt)
-	}
-	for _, t := range tasks {
-		switch r := p.byNumber[t.number]; {
-		case r.unbegun: // as it was
-		case !r.settled:
-			t.takeBack()
-		case r.failure != nil && r.failure.Class == transport.Transient:
-			t.lookAgain()
-		}
-	}
-}
-
-func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
-	if t.err == nil {
-		r.settled, r.failure, r.pending = true, nil, nil
-		p.carrier.Alike.Note(r.Key(), "", false)
-		return
-	}
-	failure := Describe(t.err)
-	again := failure.Class == transport.Transient || failure.Class == transport.Conflict
-	if again && !p.last {
-		r.pending = &failure
-		return
-	}
-	fault, reason := judge.Of(r.Key(), failure)
-	r.pending = &failure
-	switch {
-	case reason != "":
-		p.wait(reason)
-	case fault == batch.FaultOfItem && (!again || !p.carrier.Patient):
-		r.GiveUp(failure, r.result.ReadAt)
-	}
-}
-
-// blame settles what failed for a moment at every try: it is given up once it has held its owner up for long.
-func (p *page) blame(judge *batch.Judge, tried []*Row, judged []batch.Judged, readAt time.Time) {
-	longEnough := func(i int) bool { return p.carrier.Blame(tried[i]) }
-	given, failure := judge.Blame(judged, longEnough, p.carrier.BlameHint, readAt)
-	p.failure = failure
-	for _, i := range given {
-		p.carrier.Log.Warn("item quarantined", zap.String(telemetry.LogKeyItem, tried[i].Key()),
-			zap.String(telemetry.LogKeyReason, tried[i].failure.Reason))
-	}
-}
-
-// record writes the quarantine's and the failed items' part of the ledger, and what the owner writes.
-func (p *page) record(ctx context.Context, q *db.Queries, tasks []*task) error {
-	var settled []*Row
-	for _, t := range tasks {
-		if r := p.byNumber[t.number]; r.settled {
-			settled = append(settled, r)
-		}
-	}
-	if err := p.carrier.recordFailed(ctx, q, settled); err != nil {
-		return err
-	}
-	return p.write(ctx, q, settled)
 }
 
 // takenBy is the window that counts the messages of the page; 0: none.
@@ -515,7 +290,7 @@ func (c *Carrier) recordFailed(ctx context.Context, q *db.Queries, settled []*Ro
 	if len(overtaken) > 0 {
 		return ErrLeaseLost
 	}
-	return ledger.Quarantine(ctx, q, bad)
+	return batch.Quarantine(ctx, q, c.Log, bad)
 }
 
 func (c *Carrier) quarantined(r *Row) ledger.Quarantined {
@@ -524,16 +299,4 @@ func (c *Carrier) quarantined(r *Row) ledger.Quarantined {
 		InstanceCreated: r.Created, Class: r.failure.Class.String(), Reason: r.failure.Reason, Detail: r.failure.Detail, Attempts: 1,
 		WindowID: c.WindowID,
 	}
-}
-
-func (p *page) ending() batch.Ending {
-	if p.waiting != "" {
-		return batch.Ending{Waiting: p.waiting}
-	}
-	for i := range p.rows {
-		if pending := p.rows[i].pending; p.failure == "" && pending != nil {
-			p.failure = pending.Detail // somebody else works on it
-		}
-	}
-	return batch.Ending{Failure: p.failure}
 }

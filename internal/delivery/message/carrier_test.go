@@ -200,7 +200,7 @@ func TestAllDialogsRefusedStopsThePage(t *testing.T) {
 		if !strings.HasSuffix(request.URL.Path, callAvailable) {
 			return 0, ""
 		}
-		return http.StatusOK, refusalOf(t, request)
+		return http.StatusOK, r.refusal(t, request, everyID)
 	}, nil)
 	p := newOwner(r)
 	p.WindowID = window + 1
@@ -220,13 +220,18 @@ func TestAllDialogsRefusedStopsThePage(t *testing.T) {
 	r.clean(t)
 }
 
-// refusalOf answers as Correspondence does when Dialogporten refused every dialog of a call.
-func refusalOf(t *testing.T, request *http.Request) string {
+func everyID(uuid.UUID) bool { return true }
+
+// refusal answers as Correspondence does when Dialogporten refused some dialogs of a call; the others are made.
+func (r *rig) refusal(t *testing.T, request *http.Request, isRefused func(uuid.UUID) bool) string {
 	t.Helper()
-	ids := idsOf(t, request)
-	statuses := make([]string, len(ids))
-	for i, id := range ids {
-		statuses[i] = fmt.Sprintf(`{"correspondenceId":%q,"dialogId":"","error":null,"ok":true}`, id)
+	var statuses []string
+	for _, id := range idsOf(t, request) {
+		if isRefused(id) {
+			statuses = append(statuses, fmt.Sprintf(`{"correspondenceId":%q,"dialogId":"","error":null,"ok":true}`, id))
+		} else {
+			statuses = append(statuses, r.availableAt(t, id))
+		}
 	}
 	return `{"statuses":[` + strings.Join(statuses, ",") + `]}`
 }

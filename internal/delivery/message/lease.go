@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -45,6 +46,40 @@ type lease struct {
 	// left tells of messages that somebody had before and did not give back, and when that lease ran out: what was done to them may
 	// not be on record.
 	left map[int32]time.Time
+	open *open
+}
+
+// open are the messages that may be stored over there although nothing on record says so: those that somebody left, and those that
+// were sent since. It is safe for concurrent use.
+type open struct {
+	mu      sync.Mutex
+	numbers map[int32]bool
+}
+
+// sending tells that a message is about to be sent.
+func (l lease) sending(number int32) {
+	if l.open == nil {
+		return
+	}
+	l.open.mu.Lock()
+	defer l.open.mu.Unlock()
+	l.open.numbers[number] = true
+}
+
+// recorded tells that what became of messages is on record. Those that were not sent, or could not be tried, stay as they were left.
+func (l lease) recorded(tasks []*task) {
+	if l.open == nil {
+		return
+	}
+	l.open.mu.Lock()
+	defer l.open.mu.Unlock()
+	for _, t := range tasks {
+		_, left := l.left[t.number]
+		told := t.err == nil || t.stored.correspondenceID != uuid.Nil || t.stored.reason == reasonAnswerLost
+		if told || t.stored.reason != "" && !left { // a refusal says nothing of what was sent before
+			delete(l.open.numbers, t.number)
+		}
+	}
 }
 
 func (l lease) has(number int32) bool {
@@ -77,16 +112,32 @@ func (d *Deliverer) leased(ctx context.Context, numbers []int32, wait bool, do f
 	if lost && err != nil {
 		err = ErrLeaseLost
 	}
-	release, done := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer done()
-	q := db.New(d.Pool)
-	// If it fails the lease runs out by itself.
-	if err != nil {
-		_ = q.LeaveMessageLeases(release, db.LeaveMessageLeasesParams{Altinn2Ids: held.numbers, Holder: held.holder})
-	} else {
-		_ = q.ReleaseMessageLeases(release, db.ReleaseMessageLeasesParams{Altinn2Ids: held.numbers, Holder: held.holder})
-	}
+	d.release(context.WithoutCancel(ctx), held)
 	return err
+}
+
+// release gives messages back. Whoever takes those next that are open learns that somebody left in the middle; if the giving back fails,
+// their leases run out by themselves.
+func (d *Deliverer) release(ctx context.Context, held lease) {
+	ctx, cancel := context.WithTimeout(ctx, releaseTimeout)
+	defer cancel()
+	var left db.LeaveMessageLeasesParams
+	var done []int32
+	for _, number := range held.numbers {
+		if held.open.numbers[number] {
+			left.Altinn2Ids, left.LeftAt = append(left.Altinn2Ids, number), append(left.LeftAt, held.left[number])
+		} else {
+			done = append(done, number)
+		}
+	}
+	q := db.New(d.Pool)
+	if len(left.Altinn2Ids) > 0 {
+		left.Holder = held.holder
+		_ = q.LeaveMessageLeases(ctx, left)
+	}
+	if len(done) > 0 {
+		_ = q.ReleaseMessageLeases(ctx, db.ReleaseMessageLeasesParams{Altinn2Ids: done, Holder: held.holder})
+	}
 }
 
 func (d *Deliverer) leaseTime() time.Duration {
@@ -97,7 +148,7 @@ func (d *Deliverer) leaseTime() time.Duration {
 }
 
 func (d *Deliverer) take(ctx context.Context, numbers []int32, wait bool) (lease, error) {
-	held := lease{holder: uuid.New(), left: map[int32]time.Time{}}
+	held := lease{holder: uuid.New(), left: map[int32]time.Time{}, open: &open{numbers: map[int32]bool{}}}
 	try := func() error {
 		taken, err := db.New(d.Pool).TakeMessageLeases(ctx, db.TakeMessageLeasesParams{
 			Altinn2Ids: numbers, Holder: held.holder, Lease: d.leaseTime(),
@@ -109,7 +160,7 @@ func (d *Deliverer) take(ctx context.Context, numbers []int32, wait bool) (lease
 		for _, m := range taken {
 			held.numbers = append(held.numbers, m.Altinn2ID)
 			if m.LeftAt.Year() > 1 {
-				held.left[m.Altinn2ID] = m.LeftAt
+				held.left[m.Altinn2ID], held.open.numbers[m.Altinn2ID] = m.LeftAt, true
 			}
 		}
 		slices.Sort(held.numbers)

@@ -2,6 +2,7 @@ package message_test
 
 import (
 	"context"
+	"net/http"
 	"testing"
 	"time"
 
@@ -90,4 +91,38 @@ func TestLeaseOfAFailedPageIsLeft(t *testing.T) {
 	assert.NotEqual(t, uuid.Nil, result.CorrespondenceID)
 	assert.Zero(t, r.count(t, "message_lease"))
 	r.idle(t)
+}
+
+// A message of a failed page that was never sent leaves none.
+func TestLeaseOfAMessageThatWasNotSentIsReleased(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.one(t, plain)
+	_, err := r.pool.Exec(t.Context(), "alter table message rename to message_elsewhere")
+	require.NoError(t, err)
+	_, err = r.Deliver(t.Context(), m.ID, history)
+	require.Error(t, err)
+	assert.Empty(t, r.made())
+	assert.Zero(t, r.count(t, "message_lease"))
+}
+
+// Whoever takes over from somebody who died and cannot get on leaves the message as it was left (Invariant 1).
+func TestDoubtOutlivesATryThatFails(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.one(t, plain)
+	died := time.Now().Add(-48 * time.Hour).Truncate(time.Microsecond)
+	r.die(t, m.ID, died)
+	r.faults(func(int, *http.Request) (int, string) { return http.StatusBadGateway, "{}" }, nil)
+	_, err := r.Deliver(t.Context(), m.ID, history)
+	require.Error(t, err)
+	var until time.Time
+	require.NoError(t, r.pool.QueryRow(t.Context(), "select until from message_lease").Scan(&until))
+	assert.True(t, until.Equal(died), until)
+	r.faults(nil, nil)
+	require.NoError(t, r.sim.Altinn2.ChangePurge(m.ID, false))
+	_, err = r.Deliver(t.Context(), m.ID, history)
+	require.Error(t, err)
+	assert.Equal(t, message.ReasonPurgedInDoubt, message.Describe(err).Reason)
+	assert.Zero(t, r.count(t, "message_lease"))
 }

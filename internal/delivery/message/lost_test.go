@@ -199,7 +199,7 @@ func TestTransferLeavesTheChangeOfARefusedMessageToPublish(t *testing.T) {
 	m := r.one(t, plain)
 	r.faults(func(_ int, request *http.Request) (int, string) {
 		if strings.HasSuffix(request.URL.Path, "/migration/"+callAvailable) {
-			return http.StatusOK, refusalOf(t, request)
+			return http.StatusOK, r.refusal(t, request, everyID)
 		}
 		return 0, ""
 	}, nil)

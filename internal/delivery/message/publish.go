@@ -79,9 +79,13 @@ func admitted(ctx context.Context, chunk []*task, h hooks) (begun []*task, relea
 // makeAvailable makes the call for one item or for several. Where most of them have their dialogs it is quicker than where none has, and
 // the first item of a call takes longer than the others.
 func (d *Deliverer) makeAvailable(ctx context.Context, chunk []*task) ([]correspondence.Availability, error) {
+	const few = 10
 	load := transport.Load{Kind: "many", Items: len(chunk)}
-	if len(chunk) == 1 {
+	switch {
+	case len(chunk) == 1:
 		load.Kind = "one"
+	case len(chunk) < few:
+		load.Kind = "few"
 	}
 	if slices.ContainsFunc(chunk, (*task).mayBeVisible) {
 		load.Kind += ", visible"

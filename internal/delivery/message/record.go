@@ -41,6 +41,26 @@ func (d *Deliverer) load(ctx context.Context, tasks []*task) error {
 	return nil
 }
 
+// resume takes tasks up again where a try ended whose failure is not on record yet, unless somebody else has had their messages since.
+func (d *Deliverer) resume(ctx context.Context, tasks []*task, before map[int32]aside) error {
+	found := make(map[int32]task, len(tasks))
+	for _, t := range tasks {
+		found[t.number] = *t
+		t.known, t.stored = false, row{}
+	}
+	if err := d.load(ctx, tasks); err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if had := found[t.number]; t.known != had.known || !t.stored.equal(&had.stored) {
+			t.err = ErrBusy
+			continue
+		}
+		t.row = before[t.number].row
+	}
+	return nil
+}
+
 func orZero[T any](p *T) T {
 	if p == nil {
 		var zero T
@@ -86,7 +106,7 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 	}
 	ctx, cancel := finishing(ctx)
 	defer cancel()
-	return db.InTx(ctx, d.Pool, func(_ pgx.Tx, q *db.Queries) error {
+	err := db.InTx(ctx, d.Pool, func(_ pgx.Tx, q *db.Queries) error {
 		if err := d.writeRows(ctx, q, held, tasks); err != nil {
 			return err
 		}
@@ -113,6 +133,10 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 		}
 		return order.write(ctx, q, tasks)
 	})
+	if err == nil {
+		held.recorded(tasks)
+	}
+	return err
 }
 
 // Entry is the ledger's row of what was brought over.

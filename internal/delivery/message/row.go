@@ -46,6 +46,24 @@ type Row struct {
 	pending *delivery.Failure
 	// unbegun: the last round ended before the row's turn.
 	unbegun bool
+	// aside is how the row failed by its own fault, until the page is judged. pending tells it as well.
+	aside *aside
+	// end is how a round ended the row, until that is noted.
+	end *end
+}
+
+// aside is a try whose failure is not recorded yet.
+type aside struct {
+	task *task
+	// row is what shall stand in the database once it is.
+	row row
+}
+
+// end is what batch.Alike is told of a row.
+type end struct {
+	// reason is empty for a success.
+	reason  string
+	refused bool
 }
 
 // NewRow makes a row of what was listed. A record that cannot be read is a bad message, not a failed page.
@@ -112,6 +130,31 @@ func (r *Row) Failure() *delivery.Failure { return r.failure }
 // Result is what came of the row, once it is settled.
 func (r *Row) Result() Result { return r.result }
 
+// weight tells how long a message may take.
+type weight int
+
+const (
+	light weight = iota
+	// heavy messages have files that take longer to send than others may be held.
+	heavy
+)
+
+// weight is light for a message that was not listed: what it has is unknown until it is read.
+func (r *Row) weight() weight {
+	const heavySize = 8 << 20 // bytes of files
+	if r.Message == nil {
+		return light
+	}
+	var size int64
+	for i := range r.Message.Attachments {
+		size += r.Message.Attachments[i].Size
+	}
+	if size >= heavySize {
+		return heavy
+	}
+	return light
+}
+
 // Repeat settles a row that needs nothing done.
 func (r *Row) Repeat() { r.Repeated, r.settled = true, true }
 
@@ -148,18 +191,20 @@ func (r *Row) Cause() *delivery.Failure {
 func (r *Row) Undecided() bool { return r.pending != nil }
 
 // TakeBack implements batch.Judged.
-func (r *Row) TakeBack(cause *delivery.Failure) { r.settled, r.failure, r.pending = false, nil, cause }
+func (r *Row) TakeBack(cause *delivery.Failure) {
+	r.settled, r.failure, r.pending, r.aside, r.end = false, nil, cause, nil, nil
+}
 
 // GiveUp implements batch.Judged.
 func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) {
-	r.settled, r.failure, r.pending = true, &cause, nil
+	r.settled, r.failure, r.pending, r.aside = true, &cause, nil, nil
 	r.result.ReadAt = readAt
 }
 
 // busy leaves the row to whoever works on its message now.
 func (r *Row) busy(err error) {
 	failure := Describe(err)
-	r.pending = &failure
+	r.pending, r.aside = &failure, nil
 }
 
 // take takes over what came of a try.

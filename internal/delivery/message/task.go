@@ -9,8 +9,10 @@ import (
 
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/ledger"
 	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogid"
 )
 
@@ -91,7 +93,10 @@ func (t *task) read(message *altinn2.Message) { t.message = message }
 
 // forget begins anew with a message that Correspondence does not know any more.
 func (t *task) forget() {
-	anew := row{created: t.row.created, changeSeq: t.row.changeSeq, stage: untransferred, outcome: ledger.Failed, version: mapping.Version}
+	anew := row{
+		created: t.row.created, changeSeq: t.row.changeSeq, dueAt: t.row.dueAt, stage: untransferred, outcome: ledger.Failed,
+		version: mapping.Version,
+	}
 	if t.row.reason == reasonAnswerLost {
 		anew.reason = reasonAnswerLost
 	}
@@ -131,6 +136,19 @@ func (t *task) mayBeVisible() bool { return t.verify || !t.stored.dueAt.IsZero()
 // fail ends the task. What was reached so far stays on record.
 func (t *task) fail(err error) {
 	t.err, t.publish = err, false
+}
+
+// decided makes of what shall stand in the database what the outcome of the row allows.
+func (t *task) decided(r *Row) {
+	switch {
+	case !r.settled:
+		t.takeBack()
+		if t.row.dueAt.IsZero() || r.pending != nil && batch.IsOfItem(*r.pending) {
+			t.row.dueAt = t.stored.dueAt // or nobody would find it who looks for what is due (Invariant 1)
+		}
+	case r.failure != nil && r.failure.Class == transport.Transient:
+		t.lookAgain()
+	}
 }
 
 // takeBack makes nothing of a refusal that may be a system's fault: the message is tried again as any other.

@@ -98,10 +98,11 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	}
 	t.warn(request.Warnings...)
 	t.heldBack = request.HeldBack
-	underWay := inDoubt && t.row.dueAt.After(t.now)
+	underWay := inDoubt && !t.anew && t.row.dueAt.After(t.now)
 	if err := d.expect(ctx, held, t, order, underWay); err != nil {
 		return err
 	}
+	held.sending(t.number)
 	answer, err := d.migrate(ctx, request.Body)
 	if err != nil {
 		t.lose(err)
@@ -122,8 +123,13 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 			t.row.dueAt = t.now.Add(mapping.VerifyAfter)
 		}
 	case mapping.StayHidden, mapping.PublishNow:
-		t.row.dueAt = t.heldBack
 		t.publish = !order.TransferOnly
+		switch due := t.row.dueAt; {
+		case !t.publish || due.IsZero():
+			t.row.dueAt = t.heldBack
+		case due.After(t.now): // nothing is under way over there
+			t.row.dueAt = t.now
+		} // what was due stays so until it is visible
 	}
 	return nil
 }
