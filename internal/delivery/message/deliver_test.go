@@ -3,6 +3,7 @@ package message_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -335,6 +336,37 @@ func TestSharedAttachmentIsSentOnce(t *testing.T) {
 			assert.Equal(t, id, item.Attachments[i])
 		}
 	}
+}
+
+// A message that is purged between its listing and the sending of its files is left out, and burns none of those that share them
+// (Invariant 8).
+func TestSharedAttachmentOfAPurgedMessage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	first := r.one(t, plain)
+	const all, gone = 24, 8
+	for i := range int32(all) {
+		m := first
+		m.ID += 1_000_000 + i
+		m.Attachments = files("F", m.Created)
+		require.NoError(t, r.sim.Altinn2.PutRecord(m))
+	}
+	rows := slices.DeleteFunc(r.listed(t), func(row message.Row) bool {
+		return len(row.Message.Attachments) == 0 || row.Number < first.ID+1_000_000
+	})
+	require.Len(t, rows, all)
+	for i := range gone {
+		require.NoError(t, r.sim.Altinn2.ChangePurge(rows[i].Number, false))
+	}
+	o := newOwner(r)
+	ending, err := o.Bring(t.Context(), rows, transferOnly, o.write)
+	require.NoError(t, err)
+	assert.Zero(t, ending)
+	assert.Zero(t, r.count(t, "quarantine"))
+	assert.Positive(t, o.accounts.Skipped)
+	// A purged one whose files were sent for another is stored as it was listed: live tells of the purge.
+	assert.LessOrEqual(t, o.accounts.Skipped, int64(gone))
+	assert.EqualValues(t, all, o.accounts.Skipped+o.accounts.Created)
 }
 
 func TestUnknownNumberIsNotQuarantined(t *testing.T) {

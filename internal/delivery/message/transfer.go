@@ -64,6 +64,16 @@ func (d *Deliverer) readOnce(ctx context.Context, t *task) error {
 	return nil
 }
 
+// changed reads a message that was listed, and tells whether anything happened to it since.
+func (d *Deliverer) changed(ctx context.Context, t *task) bool {
+	message, err := d.Source.Message(ctx, t.number)
+	if err != nil || message.ChangeSeq <= t.message.ChangeSeq {
+		return false
+	}
+	t.read(message)
+	return true
+}
+
 // first is the first load of a message, or its repetition when the answer was lost.
 func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order) error {
 	inDoubt := t.inDoubt()
@@ -87,7 +97,11 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 		return nil
 	}
 	var err error
-	if input.Attachments, err = d.upload(ctx, t); err != nil {
+	input.Attachments, err = d.upload(ctx, t)
+	switch {
+	case err != nil && Describe(err).Reason == ReasonAttachmentMissing && d.changed(ctx, t):
+		return d.first(ctx, held, t, order) // purged since it was listed, most likely
+	case err != nil:
 		t.refuse(err)
 		return nil
 	}

@@ -23,21 +23,8 @@ import (
 func (d *Deliverer) upload(ctx context.Context, t *task) (map[string]uuid.UUID, error) {
 	files := mapping.Attachments(t.message)
 	ids := make(map[string]uuid.UUID, len(files))
-	if len(files) == 0 {
-		return ids, nil
-	}
-	if !t.anew { // else the files may be gone with the item
-		names := make([]string, len(files))
-		for i := range files {
-			names[i] = files[i].ID
-		}
-		kept, err := db.New(d.Pool).MessageAttachments(ctx, names)
-		if err != nil {
-			return nil, fmt.Errorf("look up %d attachments: %w", len(files), err)
-		}
-		for _, file := range kept {
-			ids[file.Altinn2AttachmentID] = file.AttachmentID
-		}
+	if err := d.sent(ctx, t, files, ids); err != nil {
+		return nil, err
 	}
 	for i := range files {
 		file := &files[i]
@@ -53,19 +40,61 @@ func (d *Deliverer) upload(ctx context.Context, t *task) (map[string]uuid.UUID, 
 	return ids, nil
 }
 
-// uploadOnce sends a file unless somebody in this process is sending it already: messages share files.
+// sent adds the ids of those files that were sent before.
+func (d *Deliverer) sent(ctx context.Context, t *task, files []altinn2.Attachment, ids map[string]uuid.UUID) error {
+	if len(files) == 0 || t.anew { // then the files may be gone with the item
+		return nil
+	}
+	names := make([]string, len(files))
+	for i := range files {
+		names[i] = files[i].ID
+	}
+	kept, err := db.New(d.Pool).MessageAttachments(ctx, names)
+	if err != nil {
+		return fmt.Errorf("look up %d attachments: %w", len(files), err)
+	}
+	for _, file := range kept {
+		ids[file.Altinn2AttachmentID] = file.AttachmentID
+	}
+	return nil
+}
+
+// uploadOnce sends a file unless somebody in this process is sending it already: messages share files. What another message was refused
+// for is not this one's fault: that may have been purged since it was listed, or have another reference.
 func (d *Deliverer) uploadOnce(ctx context.Context, t *task, file *altinn2.Attachment) (uuid.UUID, error) {
 	for {
-		sent, err, shared := d.uploads.Do(file.ID, func() (any, error) { return d.send(ctx, t, file) })
-		if shared && err != nil && errors.Is(err, context.Canceled) && ctx.Err() == nil {
-			continue // it was another's call that was given up
+		mine := false
+		sent, err, _ := d.uploads.Do(file.ID+"\x00"+file.MD5, func() (any, error) {
+			mine = true
+			return d.send(ctx, t, file)
+		})
+		if err != nil && !mine && ctx.Err() == nil && isOfMessage(err) {
+			continue
 		}
 		id, _ := sent.(uuid.UUID)
 		return id, err //nolint:wrapcheck // send says what was being done
 	}
 }
 
+// isOfMessage tells whether sending a file may have failed for the sake of the message that it was sent for, not for the file's own or a
+// system's.
+func isOfMessage(err error) bool {
+	var own *Error
+	if errors.As(err, &own) {
+		return own.Reason != ReasonAttachmentChecksum && own.Reason != ReasonAttachmentEmpty
+	}
+	class := transport.Classify(err)
+	return class == transport.Permanent || class == transport.Canceled
+}
+
 func (d *Deliverer) send(ctx context.Context, t *task, file *altinn2.Attachment) (uuid.UUID, error) {
+	ids := map[string]uuid.UUID{}
+	if err := d.sent(ctx, t, []altinn2.Attachment{*file}, ids); err != nil {
+		return uuid.Nil, err
+	}
+	if id, done := ids[file.ID]; done { // since this message looked
+		return id, nil
+	}
 	told, warnings, err := mapping.Upload(t.message, file)
 	if err != nil {
 		return uuid.Nil, err
