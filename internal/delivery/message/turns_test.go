@@ -188,18 +188,29 @@ func TestFailureThatWasOvertakenIsNotRecorded(t *testing.T) {
 		}
 		return nil
 	}
+	between, goOn := make(chan struct{}), make(chan struct{})
 	rounds := 0
 	o.Admit = func(context.Context) (func(), error) {
 		begun = 0
 		if rounds++; rounds == 2 {
-			assert.Zero(t, r.count(t, "quarantine"), "the page is not judged yet")
-			r.faults(nil, nil)
-			_, err := r.Deliver(t.Context(), rows[0].Number, message.Order{Lane: message.Live})
-			assert.NoError(t, err)
+			close(between)
+			<-goOn
 		}
 		return func() {}, nil
 	}
-	ending, err := o.Publish(t.Context(), rows, message.Order{Lane: message.History}, o.write)
+	var ending batch.Ending
+	carried := make(chan struct{})
+	go func() {
+		defer close(carried)
+		ending, err = o.Publish(t.Context(), rows, message.Order{Lane: message.History}, o.write)
+	}()
+	<-between
+	assert.Zero(t, r.count(t, "quarantine"), "the page is not judged yet")
+	r.faults(nil, nil)
+	_, liveErr := r.Deliver(t.Context(), rows[0].Number, message.Order{Lane: message.Live})
+	close(goOn)
+	<-carried
+	require.NoError(t, liveErr)
 	require.NoError(t, err)
 	assert.Zero(t, ending)
 	assert.Equal(t, len(rows), message.SettledPrefix(rows))

@@ -79,8 +79,7 @@ func (d *Deliverer) uploadOnce(ctx context.Context, t *task, file *altinn2.Attac
 // isOfMessage tells whether sending a file may have failed for the sake of the message that it was sent for, not for the file's own or a
 // system's.
 func isOfMessage(err error) bool {
-	var own *Error
-	if errors.As(err, &own) {
+	if own, ok := errors.AsType[*Error](err); ok {
 		return own.Reason != ReasonAttachmentChecksum && own.Reason != ReasonAttachmentEmpty
 	}
 	class := transport.Classify(err)
