@@ -86,20 +86,26 @@ func (w *messageWalk) deliver(ctx context.Context, rows []message.Row, lookedAt 
 	var open []*message.Row
 	held := false
 	for i := range rows {
-		if !rows[i].Settled() {
-			open = append(open, &rows[i])
-			held = held || rows[i].Pending() == nil
+		switch r := &rows[i]; {
+		case r.Settled():
+		case r.Pending() == nil:
+			held = true
+		default:
+			open = append(open, r)
 		}
 	}
 	switch {
-	case len(open) == 0:
+	case len(open) == 0 && !held:
 		return false, nil
 	case r.mustStop(ctx):
 		r.leave()
 		return true, nil
 	case held: // the lease was lost at every try
 		r.fail()
-		return true, nil
+		if w.due == nil || len(open) == 0 {
+			return true, nil // the cursor stays before them
+		}
+		return true, w.putOff(ctx, open)
 	}
 	return false, w.putOff(ctx, open)
 }

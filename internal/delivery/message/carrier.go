@@ -233,6 +233,9 @@ func (c *Carrier) round(ctx context.Context, p *page, open []*Row, order Order, 
 	turns := &turns{page: p}
 	defer turns.end()
 	if !turns.begin(ctx) {
+		for _, r := range open {
+			r.unbegun = true
+		}
 		return false, nil
 	}
 	tasks := make([]*task, len(open))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -196,7 +197,7 @@ func (d *Deliverer) publishAll(ctx context.Context, held lease, tasks []*task, o
 	for _, t := range tasks {
 		t.publishOnly(order.Insist, d.Now())
 	}
-	if err := d.publish(ctx, tasks, order.hooks); err != nil {
+	if err := d.publish(ctx, held, tasks, order.hooks); err != nil {
 		return err
 	}
 	return d.record(ctx, held, tasks, order, readAt)
@@ -265,11 +266,12 @@ func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order 
 		return err
 	}
 	if !order.TransferOnly {
-		// What is over there already is on record before the next step begins.
-		if err := d.keep(ctx, held, tasks); err != nil {
+		// What is over there already is on record before the next step begins. What failed is not judged yet.
+		stored := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.err != nil })
+		if err := d.keep(ctx, held, stored); err != nil {
 			return err
 		}
-		if err := d.publish(ctx, tasks, hooks{failed: order.failed, last: order.last, failedCalls: order.failedCalls}); err != nil {
+		if err := d.publish(ctx, held, tasks, hooks{failed: order.failed, last: order.last, failedCalls: order.failedCalls}); err != nil {
 			return err
 		}
 	}

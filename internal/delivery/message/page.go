@@ -218,7 +218,7 @@ func (p *page) settleAside(ctx context.Context, whole bool) error {
 	for i := range p.rows {
 		switch r := &p.rows[i]; {
 		case r.aside == nil:
-		case whole || p.before[r.Key()] == r.pending.Reason || p.carrier.Blame(r):
+		case whole || p.carrier.MaxFailureShare >= 1 || p.before[r.Key()] == r.pending.Reason || p.carrier.Blame(r):
 			tasks, before[r.Number], p.byNumber[r.Number] = append(tasks, r.aside.task), *r.aside, r
 		case p.recorded:
 			r.TakeBack(nil)

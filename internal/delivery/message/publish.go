@@ -21,7 +21,7 @@ const publishChunk = 50
 const failedCalls = 5
 
 // publish makes the items available that wait for it. What fails of one is its task's error; the error is one of the database.
-func (d *Deliverer) publish(ctx context.Context, tasks []*task, h hooks) error {
+func (d *Deliverer) publish(ctx context.Context, held lease, tasks []*task, h hooks) error {
 	waiting := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return !t.publish })
 	size := publishChunk
 	if h.last {
@@ -56,7 +56,7 @@ func (d *Deliverer) publish(ctx context.Context, tasks []*task, h hooks) error {
 			h.ended(t)
 		}
 	}
-	return d.publishAnew(ctx, waiting)
+	return d.publishAnew(ctx, held, waiting)
 }
 
 // admitted are the messages of a chunk that may be begun: one call under way, whose messages count one by one for the rate.
@@ -160,7 +160,7 @@ func (d *Deliverer) refused(ctx context.Context, t *task) {
 }
 
 // publishAnew migrates those again that Correspondence does not know, once (17.4).
-func (d *Deliverer) publishAnew(ctx context.Context, tasks []*task) error {
+func (d *Deliverer) publishAnew(ctx context.Context, held lease, tasks []*task) error {
 	for _, t := range tasks {
 		if !t.publish {
 			continue
@@ -179,7 +179,7 @@ func (d *Deliverer) publishAnew(ctx context.Context, tasks []*task) error {
 		before := t.row
 		t.forget()
 		t.publish = false
-		if err := d.first(ctx, lease{}, t, Order{Lane: History}); err != nil {
+		if err := d.first(ctx, held, t, Order{Lane: History}); err != nil {
 			return err
 		}
 		t.remember(&before)

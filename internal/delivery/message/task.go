@@ -39,8 +39,10 @@ type row struct {
 	sent     mapping.Sent
 }
 
+// equal compares times as the database keeps them.
 func (r *row) equal(other *row) bool {
-	return r.created.Equal(other.created) && r.changeSeq == other.changeSeq && r.dueAt.Equal(other.dueAt) &&
+	same := func(a, b time.Time) bool { return a.Truncate(time.Microsecond).Equal(b.Truncate(time.Microsecond)) }
+	return same(r.created, other.created) && r.changeSeq == other.changeSeq && same(r.dueAt, other.dueAt) &&
 		r.stage == other.stage && r.outcome == other.outcome && r.version == other.version &&
 		r.correspondenceID == other.correspondenceID && r.dialogID == other.dialogID && r.reason == other.reason &&
 		bytes.Equal(r.sent, other.sent)
@@ -86,7 +88,9 @@ type task struct {
 	verify, seen bool
 	// anew: the item was gone over there, and the message is brought over as if it had never been.
 	anew bool
-	err  error
+	// doubted: that the message may be stored over there was on record.
+	doubted bool
+	err     error
 }
 
 func (t *task) read(message *altinn2.Message) { t.message = message }

@@ -77,6 +77,7 @@ func (d *Deliverer) changed(ctx context.Context, t *task) bool {
 // first is the first load of a message, or its repetition when the answer was lost.
 func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order) error {
 	inDoubt := t.inDoubt()
+	t.doubted = t.row.reason == reasonAnswerLost
 	if reason := mapping.Select(t.message); reason != "" {
 		if inDoubt && reason == mapping.ReasonPurged {
 			t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
@@ -139,7 +140,7 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	case mapping.StayHidden, mapping.PublishNow:
 		t.publish = !order.TransferOnly
 		switch due := t.row.dueAt; {
-		case !t.publish || due.IsZero():
+		case due.IsZero():
 			t.row.dueAt = t.heldBack
 		case due.After(t.now): // nothing is under way over there
 			t.row.dueAt = t.now
@@ -185,7 +186,7 @@ func isServerFault(err error) bool {
 // refuse ends a first load before the message was sent.
 func (t *task) refuse(err error) {
 	t.fail(err)
-	if transport.Classify(err) == transport.Permanent {
+	if transport.Classify(err) == transport.Permanent && !t.doubted {
 		t.row.outcome, t.row.reason, t.row.version = ledger.Failed, Describe(err).Reason, mapping.Version
 	}
 }
