@@ -41,22 +41,19 @@ func (s *Service) ActOn(ctx context.Context, id uuid.UUID, act Act, party uuid.U
 		return err
 	}
 	status := Status{Kind: kind, At: s.now().Truncate(time.Microsecond), Party: party, Text: kind.String()}
-	c := &call{}
 	if kind.purges() {
-		s.addPurge(c, e, status, DeleteEvent{Kind: DeleteHardByRecipient, At: status.At, Party: party})
+		s.addPurge(e, status, DeleteEvent{Kind: DeleteHardByRecipient, At: status.At, Party: party})
 	} else {
-		e.change(func(i *Item) { i.Statuses = append(slices.Clip(i.Statuses), status) })
-		s.announce(c, item, kind)
-		c.enqueue(&job{queue: queueDefault, name: kind.String(), item: id, run: func(ctx context.Context) error {
-			return s.tellStatus(ctx, e, e.snapshot(), status, urn)
-		}})
+		s.transact(e, func(i *Item) []*job {
+			i.Statuses = append(slices.Clip(i.Statuses), status)
+			return append(s.announcement(*i, kind), s.statusJob(queueDefault, e, *i, status, urn))
+		})
 	}
 	if item.Altinn2ID != 0 {
-		c.enqueue(&job{queue: queueDefault, name: "tell-altinn2", item: id, run: func(ctx context.Context) error {
+		s.jobs.add(&job{queue: queueDefault, name: "tell-altinn2", item: id, run: func(ctx context.Context) error {
 			return s.tellAltinn2(ctx, item, act, status.At, partyID)
 		}})
 	}
-	s.jobs.add(c.later...)
 	return nil
 }
 

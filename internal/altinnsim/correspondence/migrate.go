@@ -161,7 +161,7 @@ func (s *Service) remigrate(c *call, m *migration) error {
 		return databaseError("correspondence %d", m.item.Altinn2ID)
 	}
 	item := e.snapshot()
-	err := s.merge(c, e, additions{verb: "Remigrate", statuses: m.statuses, notifications: m.notifications, forwardings: m.forwardings})
+	err := s.merge(c.r.Context(), e, additions{verb: "Remigrate", statuses: m.statuses, notifications: m.notifications, forwardings: m.forwardings})
 	if err != nil {
 		return err
 	}

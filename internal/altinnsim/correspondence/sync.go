@@ -7,8 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/altinn/dialogsync/internal/altinnsim/answer"
 )
 
@@ -56,7 +54,7 @@ func (s *Service) sync(c *call, name, kind string, each func(object), added func
 	if e == nil {
 		return errUnknownItem
 	}
-	if err := s.merge(c, e, added()); err != nil {
+	if err := s.merge(c.r.Context(), e, added()); err != nil {
 		return err
 	}
 	answer.JSON(c.w, http.StatusOK, request.id)
@@ -72,10 +70,10 @@ type merged struct {
 }
 
 // merge adds what is new, oldest first, and queues what follows from each (7.1 to 7.4).
-func (s *Service) merge(c *call, e *entry, a additions) error {
+func (s *Service) merge(ctx context.Context, e *entry, a additions) error {
 	before := e.snapshot()
 	for _, event := range newEvents(before, a.statuses) {
-		if err := s.addEvent(c, e, a.verb, event); err != nil {
+		if err := s.addEvent(ctx, e, a.verb, event); err != nil {
 			return err
 		}
 	}
@@ -86,8 +84,10 @@ func (s *Service) merge(c *call, e *entry, a additions) error {
 			continue
 		}
 		n.Synced = s.now()
-		s.addIf(c, e, func(i *Item) bool { return addNotification(i, n) }, "notification", func(ctx context.Context, item Item) error {
-			return s.tellNotification(ctx, item, n)
+		s.addIf(e, func(i *Item) bool { return addNotification(i, n) }, func(item Item) []*job {
+			return []*job{{queue: queueLive, name: "notification", item: item.ID, run: func(ctx context.Context) error {
+				return s.tellNotification(ctx, e.snapshot(), n)
+			}}}
 		})
 	}
 	for _, f := range a.forwardings {
@@ -97,8 +97,10 @@ func (s *Service) merge(c *call, e *entry, a additions) error {
 			continue
 		}
 		f.Synced = s.now()
-		s.addIf(c, e, func(i *Item) bool { return addForwarding(i, f) }, "forwarding", func(ctx context.Context, _ Item) error {
-			return s.tellForwarding(ctx, e, f)
+		s.addIf(e, func(i *Item) bool { return addForwarding(i, f) }, func(item Item) []*job {
+			return []*job{{queue: queueLive, name: "forwarding", item: item.ID, run: func(ctx context.Context) error {
+				return s.tellForwarding(ctx, e, f)
+			}}}
 		})
 	}
 	return nil
@@ -138,24 +140,26 @@ func newEvents(before Item, list []statusEvent) []merged {
 	return out
 }
 
-// addIf adds something and, when it was new and the item is visible, queues a job about it.
-func (s *Service) addIf(c *call, e *entry, add func(*Item) bool, name string, run func(context.Context, Item) error) (added bool) {
-	var visible bool
-	var id uuid.UUID
-	e.change(func(i *Item) {
-		added, visible, id = add(i), !i.Hidden, i.ID
+// transact changes an item and queues what follows from that in one step (7.3): jobs come in the order of what is stored,
+// and do not wait for what else a call brings.
+func (s *Service) transact(e *entry, how func(*Item) []*job) {
+	e.change(func(i *Item) { s.jobs.add(how(i)...) })
+}
+
+// addIf adds something and, when it was new and the item is visible, queues what follows from it.
+func (s *Service) addIf(e *entry, add func(*Item) bool, follow func(Item) []*job) {
+	s.transact(e, func(i *Item) []*job {
+		if !add(i) || i.Hidden {
+			return nil
+		}
+		return follow(*i)
 	})
-	if added && visible {
-		c.enqueue(&job{queue: queueLive, name: name, item: id, run: func(ctx context.Context) error { return run(ctx, e.snapshot()) }})
-	}
-	return added
 }
 
 // addEvent is one transaction, which also queues what follows.
-func (s *Service) addEvent(c *call, e *entry, verb string, event merged) error {
-	item := e.snapshot()
+func (s *Service) addEvent(ctx context.Context, e *entry, verb string, event merged) error {
 	// Acting parties are looked up in any case, hidden or not.
-	urn, err := s.actor(c.r.Context(), item, event.party)
+	urn, err := s.actor(ctx, e.snapshot(), event.party)
 	if err != nil {
 		return fmt.Errorf("look up who acted: %w", err)
 	}
@@ -163,65 +167,80 @@ func (s *Service) addEvent(c *call, e *entry, verb string, event merged) error {
 		Kind: event.kind, At: event.at, Party: event.party, Text: verb + " event " + event.kind.String() + " from Altinn 2", Synced: s.now(),
 	}
 	if !event.isDelete {
-		if s.addIf(c, e, func(i *Item) bool { return addStatus(i, status) }, event.kind.String(), func(ctx context.Context, item Item) error {
-			return s.tellStatus(ctx, e, item, status, urn)
-		}) {
-			s.announce(c, item, event.kind)
-		}
+		s.addIf(e, func(i *Item) bool { return addStatus(i, status) }, func(item Item) []*job {
+			return append([]*job{s.statusJob(queueLive, e, item, status, urn)}, s.announcement(item, event.kind)...)
+		})
 		return nil
 	}
 	deletion := DeleteEvent{Kind: event.deleteKind, At: event.at, Party: event.party, Synced: s.now()}
 	if event.kind.purges() {
-		s.addPurge(c, e, status, deletion)
+		s.addPurge(e, status, deletion)
 		return nil
 	}
-	purged := item.Purged()
-	s.addIf(c, e, func(i *Item) bool { return addDeleteEvent(i, deletion) && !purged }, event.kind.String(),
-		func(ctx context.Context, item Item) error { return s.tellTrash(ctx, item, event.deleteKind, urn) })
+	// After a purge it is stored, and the dialog left alone.
+	s.addIf(e, func(i *Item) bool { return addDeleteEvent(i, deletion) && !i.Purged() }, func(item Item) []*job {
+		return []*job{{queue: queueLive, name: event.kind.String(), item: item.ID, run: func(ctx context.Context) error {
+			return s.tellTrash(ctx, e.snapshot(), event.deleteKind, urn)
+		}}}
+	})
 	return nil
 }
 
-// announce tells the sender of a read or a confirmation.
-func (s *Service) announce(c *call, item Item, kind StatusKind) {
+// statusJob brings a status to the dialog of an item, which is as the status left it. Whether a confirmation is a second
+// one is settled here: were the job to count, a confirmation right behind the first would silence both.
+func (s *Service) statusJob(in queue, e *entry, item Item, status Status, urn string) *job {
+	second := status.Kind == Confirmed && item.count(Confirmed) > 1
+	return &job{queue: in, name: status.Kind.String(), item: item.ID, run: func(ctx context.Context) error {
+		return s.tellStatus(ctx, e, status, urn, second)
+	}}
+}
+
+// announcement tells the sender of a read or a confirmation.
+func (s *Service) announcement(item Item, kind StatusKind) []*job {
 	name := map[StatusKind]string{Read: "correspondencereceiverread", Confirmed: "correspondencereceiverconfirmed"}[kind]
-	if name == "" || item.Hidden {
-		return
+	if name == "" {
+		return nil
 	}
-	c.enqueue(&job{queue: queueLive, name: name, item: item.ID, once: true, run: func(ctx context.Context) error {
+	return []*job{{queue: queueLive, name: name, item: item.ID, once: true, run: func(ctx context.Context) error {
 		s.event(ctx, item, name, item.Sender)
 		return nil
-	}})
+	}}}
 }
 
 // addPurge purges an item. That of a purged one is ignored entirely; two at once are one, since the check and the purge
 // are one step.
-func (s *Service) addPurge(c *call, e *entry, status Status, deletion DeleteEvent) {
+func (s *Service) addPurge(e *entry, status Status, deletion DeleteEvent) {
 	var before Item
 	done := false
-	e.change(func(i *Item) {
+	s.transact(e, func(i *Item) []*job {
 		if i.Purged() {
-			return
+			return nil
 		}
 		before, done = *i, true
 		addStatus(i, status)
 		addDeleteEvent(i, deletion)
+		return s.purgeJobs(e, before, status)
 	})
-	if !done {
-		return
+	if done {
+		s.purgeFiles(before)
 	}
-	s.purgeFiles(before)
+}
+
+// purgeJobs are what follows from the purge of an item.
+func (s *Service) purgeJobs(e *entry, before Item, status Status) []*job {
+	var out []*job
 	if !before.Hidden {
-		c.enqueue(&job{queue: queueLive, name: "correspondencepurged", item: before.ID, once: true, run: func(ctx context.Context) error {
+		out = append(out, &job{queue: queueLive, name: "correspondencepurged", item: before.ID, once: true, run: func(ctx context.Context) error {
 			s.event(ctx, before, "correspondencepurged", before.Sender)
 			return nil
 		}})
 	}
-	_, hasDialog := before.DialogID()
-	if !before.Hidden || hasDialog {
-		c.enqueue(&job{queue: queueLive, name: status.Kind.String(), item: before.ID, run: func(ctx context.Context) error {
+	if _, hasDialog := before.DialogID(); !before.Hidden || hasDialog {
+		out = append(out, &job{queue: queueLive, name: status.Kind.String(), item: before.ID, run: func(ctx context.Context) error {
 			return s.tellPurge(ctx, e, e.snapshot(), status)
 		}})
 	}
+	return out
 }
 
 // purgeFiles deletes the attachments that no other unpurged item has.
@@ -250,12 +269,13 @@ func dialogOf(item Item) (dialog string, skip bool, err error) {
 }
 
 // tellStatus brings a status to the dialog.
-func (s *Service) tellStatus(ctx context.Context, e *entry, item Item, status Status, urn string) error {
+func (s *Service) tellStatus(ctx context.Context, e *entry, status Status, urn string, second bool) error {
+	item := e.snapshot()
 	switch status.Kind { //nolint:exhaustive // the others leave no trace in the dialog
 	case Read:
 		return s.tellRead(ctx, e, item, status.At, urn)
 	case Confirmed:
-		return s.tellConfirmed(ctx, e, item, status.At, urn)
+		return s.tellConfirmed(ctx, e, item, status.At, urn, second)
 	case Archived:
 		return s.setLabels(ctx, item, urn, []int{labelArchive}, nil)
 	}
@@ -271,7 +291,7 @@ func (s *Service) tellRead(ctx context.Context, e *entry, item Item, at time.Tim
 	return s.addActivity(ctx, item, dialog, personActivity("CorrespondenceOpened", s.fixedID(e, Fetched), at, urn), true)
 }
 
-func (s *Service) tellConfirmed(ctx context.Context, e *entry, item Item, at time.Time, urn string) error {
+func (s *Service) tellConfirmed(ctx context.Context, e *entry, item Item, at time.Time, urn string, second bool) error {
 	dialog, skip, err := dialogOf(item)
 	if err != nil || skip {
 		return err
@@ -279,7 +299,7 @@ func (s *Service) tellConfirmed(ctx context.Context, e *entry, item Item, at tim
 	if err := s.patchConfirmed(ctx, item, dialog); err != nil {
 		return err
 	}
-	if urn == "" || item.count(Confirmed) > 1 {
+	if urn == "" || second {
 		return nil
 	}
 	return s.addActivity(ctx, item, dialog, personActivity("CorrespondenceConfirmed", s.fixedID(e, Confirmed), at, urn), true)

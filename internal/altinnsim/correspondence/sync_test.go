@@ -1,12 +1,16 @@
 package correspondence_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
@@ -173,6 +177,42 @@ func TestConfirmation(t *testing.T) {
 	other.sync(event(6, eight, stranger)).is(200)
 	assert.Equal(t, []string{"GET dialog", "PATCH dialog"}, other.since(1))
 	assert.Len(t, other.calls(altinnsim.ServiceEvents), 1)
+}
+
+// Two confirmations of one call are as those of two calls: the first has its activity.
+func TestTwoConfirmationsOfOneCall(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.visible(object{"isConfirmationNeeded": true})
+	b.sync(event(6, nine, ola), event(6, eight, kari)).is(200)
+	assert.Equal(t, []string{"GET dialog", "PATCH dialog", "POST activities", "GET dialog"}, b.since(1))
+	assert.Equal(t, kariURN, walk(bodyOf(t, b.calls(altinnsim.ServiceDialogporten)[3]), "performedBy.actorId"))
+}
+
+// An event's jobs are queued when it is stored, however long the rest of the call takes.
+func TestJobsBeginWithTheirTransaction(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.visible(nil)
+	// The second event waits for the party that acted.
+	b.fault(faults.Rule{Service: altinnsim.ServiceRegister, Effect: faults.EffectLatency, Latency: faults.Duration(time.Hour), Skip: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	body := raw(t, object{"correspondenceId": itemID, "syncedStatusEvents": list{event(4, eight, kari), event(9, nine, kari)}})
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.url+correspondence.PathStatus, bytes.NewReader(body))
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	ended := make(chan error)
+	go func() {
+		response, err := http.DefaultClient.Do(request)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		ended <- err
+	}()
+	require.Eventually(t, func() bool { return slices.Equal(b.since(1), []string{"POST activities"}) }, time.Minute, time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled, "the call had no answer yet")
 }
 
 func TestLabels(t *testing.T) {
