@@ -16,8 +16,9 @@ import (
 )
 
 var (
-	tags        = regexp.MustCompile(`<[^>]*>`)
-	blanks      = regexp.MustCompile(`\s+`)
+	tags = regexp.MustCompile(`<[^>]*>`)
+	// White space is that of .NET, which knows more than Go's \s.
+	blanks      = regexp.MustCompile(`[\s\v\x{85}\p{Z}]+`)
 	frontMatter = regexp.MustCompile(`\A---[ \t]*\r?\n(?s:.*?)\r?\n?(?:---|\.\.\.)[ \t]*(?:\r?\n|\z)`)
 )
 

@@ -13,6 +13,8 @@ func TestCleaned(t *testing.T) {
 		"  \n ":                               "",
 		"Bare tekst":                          "Bare tekst",
 		"a\n\n\n b\t c":                       "a b c",
+		"Hei&nbsp;&nbsp;du":                   "Hei du",
+		"\u00a0a\u2003\u0085b\u2028\vc":       "a b c",
 		"# Overskrift":                        "Overskrift",
 		"* en\n* to":                          "en to",
 		"1. en\n2. to":                        "en to",
