@@ -159,7 +159,7 @@ func (s *Store) arrive(roll *dice) error {
 	a := *template
 	a.options, a.firstID = options, id
 	r := a.record(0)
-	r.Created, r.VisibleFrom, r.ChangedAt, r.ChangeSeq = now, now, now, 0
+	r.Created, r.VisibleFrom, r.ChangedAt, r.ChangeSeq = now, now, time.Time{}, 0
 	r.Notifications, r.Forwardings = nil, nil
 	r.Deletion = DeletionNone
 	for i := range r.Attachments {

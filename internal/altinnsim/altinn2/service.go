@@ -130,9 +130,9 @@ type page struct {
 	AsOf       time.Time `json:"asOf"`
 }
 
-func (s *Service) answerPage(w http.ResponseWriter, records []Record, next *cursor, more bool) {
-	out := page{Items: make([]Record, 0, len(records)), HasMore: more, AsOf: s.now()}
-	for _, r := range records {
+func (s *Service) answerPage(w http.ResponseWriter, found walked, next *cursor) {
+	out := page{Items: make([]Record, 0, len(found.records)), HasMore: found.more, AsOf: found.asOf}
+	for _, r := range found.records {
 		out.Items = append(out.Items, s.Answered(r))
 	}
 	if next != nil {
@@ -189,9 +189,9 @@ func (s *Service) changesOf(w http.ResponseWriter, r *http.Request) *refusal {
 	case !since.IsZero():
 		position.Sequence = s.before(since)
 	}
-	records, last, more := s.changesPage(position.Sequence, resource, limit)
+	found, last := s.changesPage(position.Sequence, resource, limit)
 	position.Sequence = last
-	s.answerPage(w, records, &position, more)
+	s.answerPage(w, found, &position)
 	return nil
 }
 
@@ -230,13 +230,13 @@ func (s *Service) history(w http.ResponseWriter, r *http.Request) *refusal {
 		return invalid("createdBefore is needed on the first call")
 	}
 	position.History.Floor = floor
-	records, last, more := s.historyPage(*position.History, resource, limit)
-	if !more {
-		s.answerPage(w, records, nil, false)
+	found, last := s.historyPage(*position.History, resource, limit)
+	if !found.more {
+		s.answerPage(w, found, nil)
 		return nil
 	}
 	position.History = &last
-	s.answerPage(w, records, &position, true)
+	s.answerPage(w, found, &position)
 	return nil
 }
 
@@ -266,8 +266,8 @@ func (s *Service) counts(w http.ResponseWriter, r *http.Request) *refusal {
 	if group != "" && group != "day" {
 		return invalid("groupBy: %q is not day", group)
 	}
-	total, days := s.count(from, to, r.URL.Query().Get("resourceId"))
-	out := totals{Count: total, AsOf: s.now()}
+	total, days, asOf := s.count(from, to, r.URL.Query().Get("resourceId"))
+	out := totals{Count: total, AsOf: asOf}
 	if group == "day" {
 		out.Days = []dayCount{}
 		for _, day := range slices.Sorted(maps.Keys(days)) {

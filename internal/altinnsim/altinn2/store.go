@@ -138,11 +138,11 @@ func (s *Store) PutRecord(r Record) error {
 	if r.Deletion == "" {
 		r.Deletion = DeletionNone
 	}
-	if r.ChangedAt.IsZero() {
-		r.ChangedAt = s.now()
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if r.ChangedAt.IsZero() {
+		r.ChangedAt = s.now() // under the lock, so that a page whose asOf is later has it
+	}
 	if r.ChangeSeq == 0 {
 		r.ChangeSeq = s.seq + 1
 	}
@@ -197,8 +197,24 @@ func (r *row) older(other *row) bool {
 	return cmp.Or(-cmp.Compare(r.created, other.created), -cmp.Compare(r.id, other.id)) > 0
 }
 
+// isSorted is called with the lock, for reading at least.
+func (s *Store) isSorted() bool { return s.sortedTo == len(s.byCreated) && s.sortedTo > 0 }
+
+// readSorted takes the lock with byCreated in order, for reading alone if it can, and gives what releases it. Sorting and
+// reading are under one lock: what came in between would lie unsorted at the end.
+func (s *Store) readSorted() (unlock func()) {
+	s.mu.RLock()
+	if s.isSorted() {
+		return s.mu.RUnlock
+	}
+	s.mu.RUnlock()
+	s.mu.Lock()
+	s.sortCreated()
+	return s.mu.Unlock
+}
+
 func (s *Store) sortCreated() {
-	if s.sortedTo == len(s.byCreated) && s.sortedTo > 0 {
+	if s.isSorted() {
 		return
 	}
 	slices.SortFunc(s.byCreated, func(a, b *row) int {
@@ -263,13 +279,17 @@ func (s *Store) nextID() int32 {
 	return next + int32(len(s.rows)) //nolint:gosec // far below the bound
 }
 
-// historyPage are up to limit messages from a place on, and whether there are more.
-func (s *Store) historyPage(from historyPlace, resource string, limit int) (page []Record, last historyPlace, more bool) {
-	s.mu.Lock()
-	s.sortCreated()
-	s.mu.Unlock()
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+// walked is a page of a walk.
+type walked struct {
+	records []Record
+	more    bool
+	asOf    time.Time // read before the records are, under their lock: nothing that changed until then is left out
+}
+
+// historyPage are up to limit messages from a place on, and the last one's place.
+func (s *Store) historyPage(from historyPlace, resource string, limit int) (page walked, last historyPlace) {
+	defer s.readSorted()()
+	page.asOf = s.now()
 	at := sort.Search(len(s.byCreated), func(i int) bool { return from.passed(s.byCreated[i]) })
 	last = from
 	for _, r := range s.byCreated[at:] {
@@ -279,31 +299,35 @@ func (s *Store) historyPage(from historyPlace, resource string, limit int) (page
 		if resource != "" && r.resource() != resource {
 			continue
 		}
-		if len(page) == limit {
-			return page, last, true
+		if len(page.records) == limit {
+			page.more = true
+			break
 		}
-		page = append(page, r.get())
+		page.records = append(page.records, r.get())
 		last.Created, last.ID = r.created, r.id
 	}
-	return page, last, false
+	return page, last
 }
 
-// changesPage are up to limit messages whose change is later than a sequence number, each once, as it is now.
-func (s *Store) changesPage(after int64, resource string, limit int) (page []Record, last int64, more bool) {
+// changesPage are up to limit messages whose change is later than a sequence number, each once, as it is now, and the last
+// one's number.
+func (s *Store) changesPage(after int64, resource string, limit int) (page walked, last int64) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	page.asOf = s.now()
 	at := sort.Search(len(s.changes), func(i int) bool { return s.changes[i].seq > after })
 	last = after
 	for _, c := range s.changes[at:] {
 		if c.row.seq != c.seq || resource != "" && c.row.resource() != resource {
 			continue
 		}
-		if len(page) == limit {
-			return page, last, true
+		if len(page.records) == limit {
+			page.more = true
+			break
 		}
-		page, last = append(page, c.row.get()), c.seq
+		page.records, last = append(page.records, c.row.get()), c.seq
 	}
-	return page, last, false
+	return page, last
 }
 
 // before is the sequence number before the first change at an instant or later.
@@ -318,10 +342,11 @@ func (s *Store) before(since time.Time) int64 {
 	return s.seq
 }
 
-// count counts messages by the day of their creation.
-func (s *Store) count(from, to time.Time, resource string) (total int, days map[string]int) {
+// count counts messages by the day of their creation, as of an instant.
+func (s *Store) count(from, to time.Time, resource string) (total int, days map[string]int, asOf time.Time) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	asOf = s.now()
 	days = map[string]int{}
 	for _, r := range s.byCreated {
 		if !from.IsZero() && r.created < from.UnixMicro() || !to.IsZero() && r.created >= to.UnixMicro() ||
@@ -331,5 +356,5 @@ func (s *Store) count(from, to time.Time, resource string) (total int, days map[
 		total++
 		days[time.UnixMicro(r.created).UTC().Format(time.DateOnly)]++
 	}
-	return total, days
+	return total, days, asOf
 }
