@@ -173,6 +173,33 @@ func TestChanges(t *testing.T) {
 	require.ErrorIs(t, e.ChangeRead(99, uuid.New()), altinn2.ErrUnknown)
 }
 
+// A cursor leads nowhere in another world, be it a reset one or another simulator's.
+func TestCursorsOfAnotherWorld(t *testing.T) {
+	t.Parallel()
+	e := newExport()
+	fill := func(e export) {
+		for id := range int32(3) {
+			e.put(t, id+1, now())
+		}
+	}
+	fill(e)
+	const history = root + "/history?limit=2&createdBefore=2100-01-01T00:00:00Z"
+	changes, walk := *e.page(t, root+"/changes").NextCursor, *e.page(t, history).NextCursor
+	refused := func(e export, path string) {
+		t.Helper()
+		w := e.get(path)
+		require.Equal(t, http.StatusBadRequest, w.Code)
+		assert.Equal(t, "cursorInvalid", code(t, w))
+	}
+	other := newExport()
+	refused(other, root+"/changes?cursor="+changes)
+	e.Reset()
+	fill(e)
+	refused(e, root+"/changes?cursor="+changes)
+	refused(e, history+"&cursor="+walk)
+	assert.Empty(t, e.page(t, root+"/changes?cursor="+*e.page(t, root+"/changes").NextCursor).ids())
+}
+
 // Whatever happens between pages, a walk of the history sees each message that was there once, and a walk of the changes
 // sees each message after its last change.
 func TestWalksLoseNothing(t *testing.T) {

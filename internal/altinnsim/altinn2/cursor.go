@@ -53,10 +53,10 @@ func readCursor(text, lane, filter string) (cursor, bool) {
 	return c, ok
 }
 
-// fingerprint stands for the filters that a walk began with.
-func fingerprint(filters ...string) string {
+// fingerprint stands for the world and the filters that a walk began with.
+func fingerprint(world int64, filters ...string) string {
 	h := fnv.New64a()
-	for _, f := range filters {
+	for _, f := range append(filters, strconv.FormatInt(world, 10)) {
 		_, _ = h.Write([]byte(f + "\x00")) // never fails
 	}
 	return strconv.FormatUint(h.Sum64(), 36)

@@ -178,11 +178,13 @@ func (s *Service) changesOf(w http.ResponseWriter, r *http.Request) *refusal {
 		return refused
 	}
 	resource := r.URL.Query().Get("resourceId")
-	position := cursor{Version: cursorVersion, Lane: laneChanges, Filter: fingerprint(laneChanges, resource)}
+	world, sequence := s.reach()
+	position := cursor{Version: cursorVersion, Lane: laneChanges, Filter: fingerprint(world, laneChanges, resource)}
 	switch text := r.URL.Query().Get("cursor"); {
 	case text != "":
 		c, ok := readCursor(text, laneChanges, position.Filter)
-		if !ok {
+		// One that lies ahead of all changes is of another simulator: what comes up to there would be skipped.
+		if !ok || c.Sequence > sequence {
 			return errCursor
 		}
 		position = c
@@ -214,8 +216,9 @@ func (s *Service) history(w http.ResponseWriter, r *http.Request) *refusal {
 	if !from.IsZero() {
 		floor = from.UnixMicro()
 	}
+	world, _ := s.reach()
 	position := cursor{
-		Version: cursorVersion, Lane: laneHistory, Filter: fingerprint(laneHistory, resource, strconv.FormatInt(floor, 10)),
+		Version: cursorVersion, Lane: laneHistory, Filter: fingerprint(world, laneHistory, resource, strconv.FormatInt(floor, 10)),
 		History: &historyPlace{Created: before.UnixMicro()}, // no id lies below 0: nothing of that instant is passed
 	}
 	text := q.Get("cursor")

@@ -54,6 +54,7 @@ type Store struct {
 	now func() time.Time
 
 	mu        sync.RWMutex
+	world     int64 // which one since the start: cursors of another lead nowhere
 	rows      map[int32]*row
 	byCreated []*row // newest first, then id descending, up to sortedTo
 	sortedTo  int
@@ -73,8 +74,16 @@ func newStore(now func() time.Time) *Store {
 func (s *Store) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.world++
 	s.rows, s.byCreated, s.sortedTo, s.changes, s.stale, s.seq = map[int32]*row{}, nil, 0, nil, 0, 0
 	s.sums = map[sumKey]string{}
+}
+
+// reach is which world this is, and how far its changes go.
+func (s *Store) reach() (world, sequence int64) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.world, s.seq
 }
 
 // Len is how many messages there are.
