@@ -405,7 +405,7 @@ func TestUnknownRoutesHaveNoBody(t *testing.T) {
 	t.Parallel()
 	r := setup(t, altinnsim.Options{})
 	for _, path := range []string{
-		"/storage/api/v1/x", "/register/api/v1/x", "/events/api/v1/x", "/a2/v1/x", "/correspondence/api/v1/x", "/maskinporten/x",
+		"/storage/api/v1/x", "/register/api/v1/x", "/events/api/v1/x", "/correspondence/api/v1/x", "/maskinporten/x",
 		"/authentication/api/v1/x", "/api/v1/x",
 	} {
 		a := r.do(t, http.MethodGet, path, "")

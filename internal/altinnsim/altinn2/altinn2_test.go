@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/altinn/dialogsync/internal/altinnsim/altinn2"
+	"github.com/altinn/dialogsync/internal/altinnsim/auth"
 )
 
 func now() time.Time { return time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC) }
@@ -277,8 +278,27 @@ func TestMessageAndCount(t *testing.T) {
 		e.get(root+"/count?groupBy=day").Body.String())
 	assert.JSONEq(t, `{"count":2,"asOf":"2026-01-15T12:00:00Z"}`,
 		e.get(root+"/count?createdFrom="+yesterday.Format(time.RFC3339)+"&createdTo="+now().Format(time.RFC3339)).Body.String())
-	assert.Contains(t, e.get(root+"/count?resourceId=other").Body.String(), `"count":0`)
+	assert.JSONEq(t, `{"count":0,"asOf":"2026-01-15T12:00:00Z"}`, e.get(root+"/count?resourceId=other").Body.String())
+	assert.JSONEq(t, `{"count":0,"days":[],"asOf":"2026-01-15T12:00:00Z"}`, e.get(root+"/count?groupBy=day&resourceId=other").Body.String())
 	assert.Equal(t, http.StatusBadRequest, e.get(root+"/count?groupBy=week").Code)
+}
+
+func TestErrorsAreProblemDocuments(t *testing.T) {
+	t.Parallel()
+	closed := export{altinn2.New(altinn2.Config{Now: now, Caller: func(*http.Request) (auth.Caller, error) { return auth.Caller{Anonymous: true}, nil }})}
+	w := closed.get(root + "/1")
+	assert.Equal(t, http.StatusUnauthorized, w.Code)
+	assert.Equal(t, "unauthorized", code(t, w))
+	assert.Equal(t, "Bearer", w.Header().Get("WWW-Authenticate"))
+	e := newExport()
+	w = e.get("/a2/v1/unknown")
+	assert.Equal(t, http.StatusNotFound, w.Code)
+	assert.Equal(t, "notFound", code(t, w))
+	w = httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequest(http.MethodPost, root+"/1", nil))
+	assert.Equal(t, http.StatusMethodNotAllowed, w.Code)
+	assert.Equal(t, "methodNotAllowed", code(t, w))
+	assert.Equal(t, "GET, HEAD", w.Header().Get("Allow"))
 }
 
 func TestContent(t *testing.T) {
@@ -304,7 +324,10 @@ func TestContent(t *testing.T) {
 	assert.Equal(t, whole.Body.Bytes()[65530:65546], part.Body.Bytes())
 	assert.Equal(t, "bytes 65530-65545/200001", part.Header().Get("Content-Range"))
 	assert.Equal(t, whole.Body.Bytes()[size-5:], e.get(path+"SS1/content", "Range", "bytes=-5").Body.Bytes())
-	assert.Equal(t, http.StatusRequestedRangeNotSatisfiable, e.get(path+"SS1/content", "Range", "bytes=200001-").Code)
+	beyond := e.get(path+"SS1/content", "Range", "bytes=200001-")
+	assert.Equal(t, http.StatusRequestedRangeNotSatisfiable, beyond.Code)
+	assert.Equal(t, "rangeNotSatisfiable", code(t, beyond))
+	assert.Equal(t, "bytes */200001", beyond.Header().Get("Content-Range"))
 	assert.Equal(t, "hei", e.get(path+"SS2/content").Body.String())
 	assert.Zero(t, e.get(path+"SS3/content").Body.Len())
 	for _, missing := range []string{"SS9", "ss1"} {

@@ -1,7 +1,6 @@
 package altinn2
 
 import (
-	"fmt"
 	"maps"
 	"math"
 	"net/http"
@@ -74,46 +73,15 @@ func (s *Service) Reset() {
 func (s *Service) Close() { s.Live.Reset() }
 
 // ServeHTTP answers what lies under Prefix.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) { answer.Route(s.mux, w, r) }
-
-// refusal is an answer that is a problem document.
-type refusal struct {
-	status int
-	code   string
-	text   string
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	answer.Route(s.mux, &problemWriter{ResponseWriter: w}, r)
 }
-
-func (e refusal) Error() string { return e.text }
-
-type problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	Code   string `json:"code"`
-}
-
-func (e refusal) write(w http.ResponseWriter) {
-	w.Header().Set("Content-Type", answer.TypeProblem)
-	w.WriteHeader(e.status)
-	// The client is gone if this fails.
-	_, _ = w.Write(answer.Marshal(problem{"about:blank", http.StatusText(e.status), e.status, e.text, e.code}))
-}
-
-func invalid(format string, values ...any) *refusal {
-	return &refusal{http.StatusBadRequest, "parameterInvalid", fmt.Sprintf(format, values...)}
-}
-
-var (
-	errCursor  = &refusal{http.StatusBadRequest, "cursorInvalid", "The cursor is damaged, or belongs to another walk."}
-	errMissing = &refusal{http.StatusNotFound, "notFound", "There is no such message or attachment."}
-)
 
 func (s *Service) handle(pattern string, handler func(http.ResponseWriter, *http.Request) *refusal) {
 	s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		caller, err := s.config.Caller(r)
 		if err != nil || caller.Anonymous {
-			answer.Unauthorized(w)
+			answer.Unauthorized(w) // problemWriter adds the document
 			return
 		}
 		if refused := handler(w, r); refused != nil {
@@ -252,7 +220,7 @@ type dayCount struct {
 // totals are for the gap check. The contract leaves their form open.
 type totals struct {
 	Count int        `json:"count"`
-	Days  []dayCount `json:"days,omitempty"` // with groupBy=day; days without a message are left out
+	Days  []dayCount `json:"days,omitzero"` // with groupBy=day, or else nil; days without a message are left out
 	AsOf  time.Time  `json:"asOf"`
 }
 
