@@ -147,18 +147,19 @@ func (i Item) count(kind StatusKind) (n int) {
 	return n
 }
 
-// trashed says whether the latest move to the trash is strictly later than the latest move out of it.
+// trashed says whether the latest move to the trash is strictly later than the latest move out of it, or there is none. An
+// instant may be that of year 1.
 func (i Item) trashed() bool {
-	var in, out time.Time
+	var in, out *time.Time
 	for _, e := range i.DeleteEvents {
 		switch {
-		case e.Kind == DeleteSoft && e.At.After(in):
-			in = e.At
-		case e.Kind == DeleteRestore && e.At.After(out):
-			out = e.At
+		case e.Kind == DeleteSoft && (in == nil || e.At.After(*in)):
+			in = &e.At
+		case e.Kind == DeleteRestore && (out == nil || e.At.After(*out)):
+			out = &e.At
 		}
 	}
-	return in.After(out)
+	return in != nil && (out == nil || in.After(*out))
 }
 
 // label is the system label of the item's dialog (9.9).

@@ -41,7 +41,7 @@ func TestMapping(t *testing.T) {
 		maps.Copy(f, changes)
 		return f
 	}
-	const published = "2025-06-30T10:06:09.487Z"
+	const published, yearOne = "2025-06-30T10:06:09.487Z", "0001-01-01T00:00:00Z"
 	for name, test := range map[string]struct {
 		item object
 		want object
@@ -137,6 +137,8 @@ func TestMapping(t *testing.T) {
 		"in the trash": {object{"statuses": list{status(9, eight, kari)}, "deleteEvents": list{
 			deletion("SoftDeletedByRecipient", ten), deletion("RestoredByRecipient", nine), deletion("SoftDeletedByRecipient", eight),
 		}}, object{"systemLabel": "Bin"}},
+		"in the trash since year 1":           {object{"deleteEvents": list{deletion("SoftDeletedByRecipient", yearOne)}}, object{"systemLabel": "Bin"}},
+		"out of the trash at once, in year 1": {object{"deleteEvents": list{deletion("SoftDeletedByRecipient", yearOne), deletion("RestoredByRecipient", yearOne)}}, object{"systemLabel": "Default"}},
 		"out of the trash at once": {
 			object{"deleteEvents": list{deletion("SoftDeletedByRecipient", ten), deletion("RestoredByRecipient", ten)}},
 			object{"systemLabel": "Default"},
