@@ -161,8 +161,8 @@ func (s *Service) remigrate(c *call, m *migration) error {
 		return databaseError("correspondence %d", m.item.Altinn2ID)
 	}
 	item := e.snapshot()
-	err := s.merge(c.r.Context(), e, additions{verb: "Remigrate", statuses: m.statuses, notifications: m.notifications, forwardings: m.forwardings})
-	if err != nil {
+	added := additions{verb: "Remigrate", statuses: m.statuses, notifications: m.notifications, forwardings: m.forwardings}
+	if err := s.merge(c.r.Context(), e, added); err != nil {
 		return err
 	}
 	answer.JSON(c.w, http.StatusOK, migrated{Altinn2ID: m.item.Altinn2ID, ID: item.ID})

@@ -65,7 +65,8 @@ func readForwarding(o object) Forwarding {
 	}
 	o.length("forwardingText", deref(f.Text), 0, maxNote)
 	o.length("forwardedToEmail", deref(f.ToEmail), 0, maxEmail)
-	if f.MailboxSupplier != nil && !mailboxPattern.MatchString(*f.MailboxSupplier) {
+	// The attribute of .NET lets an empty text pass, whatever the pattern.
+	if supplier := deref(f.MailboxSupplier); supplier != "" && !mailboxPattern.MatchString(supplier) {
 		o.fail("mailboxSupplier", "The field MailboxSupplier must match the regular expression '"+mailboxPattern.String()+"'.")
 	}
 	return f
@@ -168,11 +169,7 @@ func (m *migration) readContent(o object) {
 	m.language, m.summary = o.text("language"), o.text("messageSummary")
 	m.item.Title, m.item.Body = o.required("messageTitle"), o.required("messageBody")
 	if !o.isNull("messageTitle") {
-		o.length("messageTitle", m.item.Title, 1, maxShort)
-		if m.item.Title == "" {
-			// Validation is before 1020; both are told, since the two rules do not say which of them speaks.
-			o.fail("messageTitle", errNoTitle.text)
-		}
+		o.length("messageTitle", m.item.Title, 1, maxShort) // before 1020, which is left for a title of blanks
 	}
 	o.length("messageSummary", deref(m.summary), 0, maxShort)
 	if !o.isNull("messageBody") {
