@@ -69,28 +69,39 @@ type fileBody struct {
 type urlBody struct {
 	ConsumerType string  `json:"consumerType"`
 	URL          string  `json:"url"`
-	MediaType    *string `json:"mediaType"`
+	MediaType    *string `json:"mediaType,omitempty"` // left out, not null, when the extension is not known (9.7)
 }
 
 type apiActionBody struct {
-	Action    string         `json:"action"`
-	Name      string         `json:"name"`
-	Endpoints []endpointBody `json:"endpoints"`
+	ID                     *uuid.UUID     `json:"id"`
+	Action                 string         `json:"action"`
+	AuthorizationAttribute *string        `json:"authorizationAttribute"`
+	Name                   string         `json:"name"`
+	Endpoints              []endpointBody `json:"endpoints"`
 }
 
 type endpointBody struct {
-	HTTPMethod string `json:"httpMethod"`
-	URL        string `json:"url"`
-	Deprecated bool   `json:"deprecated"`
+	ID               *uuid.UUID `json:"id"`
+	Version          *string    `json:"version"`
+	URL              string     `json:"url"`
+	HTTPMethod       string     `json:"httpMethod"`
+	DocumentationURL *string    `json:"documentationUrl"`
+	RequestSchema    *string    `json:"requestSchema"`
+	ResponseSchema   *string    `json:"responseSchema"`
+	Deprecated       bool       `json:"deprecated"`
+	SunsetAt         *instant   `json:"sunsetAt"`
 }
 
 type guiActionBody struct {
-	Action         string     `json:"action"`
-	URL            string     `json:"url"`
-	HTTPMethod     string     `json:"httpMethod"`
-	Priority       string     `json:"priority"`
-	IsDeleteAction bool       `json:"isDeleteDialogAction"`
-	Title          []textBody `json:"title"`
+	ID                     *uuid.UUID `json:"id"`
+	Action                 string     `json:"action"`
+	URL                    string     `json:"url"`
+	AuthorizationAttribute *string    `json:"authorizationAttribute"`
+	IsDeleteAction         bool       `json:"isDeleteDialogAction"`
+	HTTPMethod             string     `json:"httpMethod"`
+	Priority               string     `json:"priority"`
+	Title                  []textBody `json:"title"`
+	Prompt                 []textBody `json:"prompt"` // never, as null
 }
 
 type activityBody struct {
@@ -309,7 +320,7 @@ func mediaType(name string) *string {
 // apiActions are the first table of 9.8.
 func (m *mapped) apiActions() []apiActionBody {
 	action := func(kind, name, method, address string) apiActionBody {
-		return apiActionBody{kind, name, []endpointBody{{HTTPMethod: method, URL: address}}}
+		return apiActionBody{Action: kind, Name: name, Endpoints: []endpointBody{{HTTPMethod: method, URL: address}}}
 	}
 	out := []apiActionBody{
 		action("read", "getCorrespondence", "GET", m.root), action("write", "purgeCorrespondence", "DELETE", m.root+"/purge"),

@@ -193,6 +193,26 @@ func TestMapping(t *testing.T) {
 	}
 }
 
+// What has no value is null, but for the media type of an attachment whose extension is not known.
+func TestMembersWithoutAValue(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.put(object{"attachments": list{object{"attachmentId": "a1c2d3e4-0001-4a61-8b72-93a4b5c6d701", "fileName": "SS1.dat"}}})
+	b.available(object{"correspondenceId": itemID})
+	assert.NotContains(t, walk(b.created(), "attachments.0.urls.0"), "mediaType")
+	for path, names := range map[string][]string{
+		"apiActions.0":             {"id", "authorizationAttribute"},
+		"apiActions.0.endpoints.0": {"id", "version", "documentationUrl", "requestSchema", "responseSchema", "sunsetAt"},
+		"guiActions.0":             {"id", "authorizationAttribute", "prompt"},
+	} {
+		for _, name := range names {
+			value, there := walk(b.created(), path).(object)[name]
+			assert.True(t, there && value == nil, "%s.%s", path, name)
+		}
+	}
+	assert.Equal(t, false, walk(b.created(), "apiActions.0.endpoints.0.deprecated"))
+}
+
 func TestAttachmentIDsRise(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
