@@ -78,6 +78,11 @@ func TestMaintenance(t *testing.T) {
 		assert.Equal(t, "Cleanup job has been Enqueued", b.post(upkeep+job, "").is(200).object()["message"])
 	}
 	assert.Equal(t, "Restore job has been Enqueued", b.post(upkeep+"restore-soft-deleted-dialogs", "").is(200).object()["message"])
+	for query, body := range map[string]string{"": `{"windowSize":99}`, "?WindowSize=99": "", "?windowSize=many": ""} {
+		problem := b.post(upkeep+"restore-soft-deleted-dialogs"+query, body).is(400).object()
+		assert.NotNil(t, walk(problem, "errors.WindowSize"), problem)
+	}
+	b.post(upkeep+"restore-soft-deleted-dialogs?windowSize=100", `{"windowSize":100}`).is(200)
 	b.idle()
 	assert.Len(t, b.calls(altinnsim.ServiceDialogporten), n+1, "they leave out what came from Altinn 2")
 	b.post(upkeep+"nothing", "").is(404)

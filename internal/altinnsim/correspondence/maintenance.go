@@ -16,6 +16,9 @@ import (
 // here, since nobody sends messages from Altinn 3 to the simulator.
 func (s *Service) maintain(c *call) error {
 	name, argument := c.r.PathValue("job"), c.r.PathValue("argument")
+	if err := checkWindow(c.r, name); err != nil {
+		return err
+	}
 	message := "Cleanup job has been Enqueued"
 	id := s.mint.v4()
 	work := &job{queue: queueDefault, name: name, item: id, once: true}
@@ -43,6 +46,39 @@ func (s *Service) maintain(c *call) error {
 	c.enqueue(work)
 	answer.JSON(c.w, http.StatusOK, map[string]string{"jobId": id.String(), "message": message})
 	return nil
+}
+
+// smallestWindow is the least that a window of a walk by created may be.
+const smallestWindow = 100
+
+// checkWindow refuses a window that is too small, in the body or in the query: the reference does not say where it stands.
+// The simulator has no use for it otherwise.
+func checkWindow(r *http.Request, name string) error {
+	switch name {
+	case "cleanup-orphaned-dialogs", "cleanup-perishing-dialogs", "cleanup-markdown-and-html-in-summary", "restore-soft-deleted-dialogs":
+	default:
+		return nil
+	}
+	const tooSmall = "The field WindowSize must be between 100 and 2147483647."
+	var faults modelFaults
+	if text := readParameters(r.URL.Query()).get("windowSize"); text != nil {
+		if size, err := strconv.ParseInt(*text, 10, 32); err != nil {
+			faults.add("WindowSize", "The value '"+*text+"' is not valid for WindowSize.")
+		} else if size < smallestWindow {
+			faults.add("WindowSize", tooSmall)
+		}
+	}
+	if faults.any() {
+		return invalidModel(faults)
+	}
+	if r.ContentLength == 0 || !answer.IsJSON(r) {
+		return nil
+	}
+	return bindBody(r, func(o object) {
+		if size := o.optionalNumber("windowSize"); size != nil && *size < smallestWindow {
+			o.fail("windowSize", tooSmall)
+		}
+	})
 }
 
 // cleanUpConfirmed patches the dialogs of confirmed items that were migrated (P7), id descending.
