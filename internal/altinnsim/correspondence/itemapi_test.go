@@ -2,6 +2,7 @@ package correspondence_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -31,6 +32,10 @@ func TestItemAPI(t *testing.T) {
 	assert.Equal(t, list{itemID}, b.get(query).is(200).object()["ids"])
 	assert.Equal(t, list{itemID}, b.get(items + "?RESOURCEID=skd-migratedcorrespondence-3476-130314").is(200).object()["ids"])
 	b.get(items).is(400)
+	// Paths may have any case, and end with a slash.
+	for _, path := range []string{"/Correspondence/", "/CORRESPONDENCE/" + strings.ToUpper(itemID) + "/Details", "/correspondence/" + itemID + "/CONTENT/"} {
+		b.get(correspondence.Prefix + path + "?resourceId=skd-migratedcorrespondence-3476-130314").is(200)
+	}
 	overview := b.get(items + "/" + itemID).is(200).object()
 	assert.InDelta(t, number, overview["altinn2CorrespondenceId"], 0)
 	assert.Equal(t, "Published", overview["status"])
@@ -82,7 +87,7 @@ func TestMaintenance(t *testing.T) {
 		problem := b.post(upkeep+"restore-soft-deleted-dialogs"+query, body).is(400).object()
 		assert.NotNil(t, walk(problem, "errors.WindowSize"), problem)
 	}
-	b.post(upkeep+"restore-soft-deleted-dialogs?windowSize=100", `{"windowSize":100}`).is(200)
+	b.post(correspondence.Prefix+"/Maintenance/Restore-Soft-Deleted-Dialogs/?windowSize=100", `{"windowSize":100}`).is(200)
 	b.idle()
 	assert.Len(t, b.calls(altinnsim.ServiceDialogporten), n+1, "they leave out what came from Altinn 2")
 	b.post(upkeep+"nothing", "").is(404)

@@ -12,6 +12,16 @@ import (
 	"github.com/altinn/dialogsync/internal/altinnsim/answer"
 )
 
+// upkeepJobs are the jobs of chapter 15.
+func upkeepJobs() []string {
+	return []string{
+		"cleanup-orphaned-dialogs", "cleanup-perishing-dialogs", "cleanup-markdown-and-html-in-summary",
+		"update-old-correspondences-with-download-all", "manual-retry-not-published-correspondences",
+		"enqueue-missing-notification-sent-checks", "cleanup-bulk-fetch-statuses", "restore-soft-deleted-dialogs",
+		"cleanup-confirmed-migrated-correspondences", "sync-forwarding-event", "sync-forwarding-events-batch",
+	}
+}
+
 // maintain is chapter 15. Jobs start in the background. Those that leave out every item with an Altinn 2 id find nothing
 // here, since nobody sends messages from Altinn 3 to the simulator.
 func (s *Service) maintain(c *call) error {
