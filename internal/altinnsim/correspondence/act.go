@@ -49,7 +49,7 @@ func (s *Service) ActOn(ctx context.Context, id uuid.UUID, act Act, party uuid.U
 			return append(s.announcement(*i, kind), s.statusJob(queueDefault, e, *i, status, urn))
 		})
 	}
-	if item.Altinn2ID != 0 {
+	if !item.Native {
 		s.jobs.add(&job{queue: queueDefault, name: "tell-altinn2", item: id, run: func(ctx context.Context) error {
 			return s.tellAltinn2(ctx, item, act, status.At, partyID)
 		}})

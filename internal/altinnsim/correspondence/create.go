@@ -79,7 +79,7 @@ func (s *Service) mapDialog(ctx context.Context, e *entry, item Item) (dialogBod
 	for _, id := range item.Attachments {
 		m.files = append(m.files, s.files.get(id))
 	}
-	if item.Altinn2ID != 0 {
+	if !item.Native {
 		if m.activities, err = s.history(ctx, e, item, fixed); err != nil {
 			return dialogBody{}, err
 		}
@@ -149,7 +149,7 @@ func (s *Service) history(ctx context.Context, e *entry, item Item, fixed []Fixe
 		out = append(out, personActivity(event.activity, id, first.At, urn))
 	}
 	for _, n := range item.Notifications {
-		if n.Altinn2ID != 0 {
+		if !n.Native {
 			out = append(out, notificationActivity(s.mint.v7(s.now()), n))
 		}
 	}

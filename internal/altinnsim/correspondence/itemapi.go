@@ -117,7 +117,7 @@ func (s *Service) overviewOf(item Item) map[string]any {
 		published = instant(item.PublishedColumn)
 	}
 	return map[string]any{
-		"correspondenceId": item.ID, "altinn2CorrespondenceId": numberOrNull(item.Altinn2ID), "resourceId": item.ResourceID,
+		"correspondenceId": item.ID, "altinn2CorrespondenceId": numberOrNull(item.Altinn2ID, item.Native), "resourceId": item.ResourceID,
 		"sender": item.Sender, "recipient": item.Recipient, "sendersReference": item.SendersReference,
 		"messageSender": item.MessageSender, "created": instant(item.Created), "published": published,
 		"requestedPublishTime": instant(item.RequestedPublishTime), "dueDateTime": optionalInstant(item.Due),
@@ -132,8 +132,8 @@ func (s *Service) overviewOf(item Item) map[string]any {
 	}
 }
 
-func numberOrNull(n int32) *int32 {
-	if n == 0 {
+func numberOrNull(n int32, null bool) *int32 {
+	if null {
 		return nil
 	}
 	return &n
@@ -180,7 +180,7 @@ func (s *Service) content(c *call) error {
 		return err
 	}
 	text := item.Body
-	if item.Altinn2ID != 0 {
+	if !item.Native {
 		text = toMarkdown(text)
 		if len(item.Replies) > mostReplies {
 			text = strings.TrimRight(text, "\n") + "\n\n" + repliesBelow(item)

@@ -14,7 +14,8 @@ import (
 // of an Item stays as it was.
 type Item struct {
 	ID                   uuid.UUID
-	Altinn2ID            int32 // 0: born in Altinn 3
+	Altinn2ID            int32 // any number, 0 too
+	Native               bool  // born in Altinn 3: without an Altinn 2 id
 	ResourceID           string
 	Sender               string
 	Recipient            string // in lower case
@@ -75,12 +76,18 @@ type DeleteEvent struct {
 
 // Notification is one that Altinn 2 sent.
 type Notification struct {
-	Altinn2ID int32
+	Altinn2ID int32 // any number, 0 too
+	Native    bool  // Altinn 3 sent it: without an Altinn 2 id
 	Channel   Channel
 	Address   string
 	SentAt    time.Time
 	Reminder  bool
 	Synced    time.Time
+}
+
+// sameID says whether both have the same Altinn 2 id.
+func (n Notification) sameID(other Notification) bool {
+	return !n.Native && !other.Native && n.Altinn2ID == other.Altinn2ID
 }
 
 // Forwarding is a share, an e-mail copy or a copy to a digital mailbox.
@@ -165,7 +172,7 @@ func (i Item) trashed() bool {
 // label is the system label of the item's dialog (9.9).
 func (i Item) label() string {
 	switch {
-	case i.Altinn2ID == 0:
+	case i.Native:
 		return "Default"
 	case i.trashed():
 		return "Bin"
@@ -237,7 +244,7 @@ func (s *store) reset() {
 func (s *store) insert(item Item) (*entry, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if item.Altinn2ID != 0 && s.byNumber[item.Altinn2ID] != nil {
+	if !item.Native && s.byNumber[item.Altinn2ID] != nil {
 		return nil, false
 	}
 	return s.put(item), true
@@ -248,7 +255,9 @@ func (s *store) replace(item Item) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if old := s.byID[item.ID]; old != nil {
-		delete(s.byNumber, old.item.Altinn2ID)
+		if !old.item.Native {
+			delete(s.byNumber, old.item.Altinn2ID)
+		}
 		s.walk = slices.DeleteFunc(s.walk, func(p place) bool { return p.id == item.ID })
 		s.sorted = 0
 	}
@@ -258,7 +267,7 @@ func (s *store) replace(item Item) {
 func (s *store) put(item Item) *entry {
 	e := &entry{item: item}
 	s.byID[item.ID] = e
-	if item.Altinn2ID != 0 {
+	if !item.Native {
 		s.byNumber[item.Altinn2ID] = e
 	}
 	for _, file := range item.Attachments {
@@ -328,7 +337,7 @@ func (s *store) window(from place, createdFrom time.Time, limit int) []place {
 			return out
 		}
 		item := p.entry.snapshot()
-		if item.Altinn2ID == 0 || !item.Hidden || item.Purged() {
+		if item.Native || !item.Hidden || item.Purged() {
 			continue
 		}
 		if out = append(out, p); len(out) == limit {

@@ -101,7 +101,7 @@ func (s *Service) cleanUpConfirmed(ctx context.Context) error {
 	for _, e := range items {
 		item := e.snapshot()
 		dialog, ok := item.DialogID()
-		if item.Altinn2ID == 0 || item.Hidden || !item.has(Confirmed) || !ok {
+		if item.Native || item.Hidden || !item.has(Confirmed) || !ok {
 			continue
 		}
 		if err := s.patchConfirmed(ctx, item, dialog); err != nil {

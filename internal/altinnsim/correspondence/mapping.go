@@ -208,7 +208,7 @@ func (m *mapped) dates(d *dialogBody) {
 		d.VisibleFrom = &at
 	}
 	// Native items keep a due date that is past.
-	if due := m.item.Due; due != nil && (m.item.Altinn2ID == 0 || !due.Before(m.now)) {
+	if due := m.item.Due; due != nil && (m.item.Native || !due.Before(m.now)) {
 		at := instant(*due)
 		d.DueAt = &at
 	}

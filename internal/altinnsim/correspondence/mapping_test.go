@@ -147,7 +147,7 @@ func TestMapping(t *testing.T) {
 		"notifications": {object{"notifications": list{
 			object{"altinn2NotificationId": 2, "channel": "EmailPreferred", "address": "b", "sentAt": nine, "isReminder": true},
 			object{"altinn2NotificationId": 1, "channel": 0, "address": "a@example.no", "sentAt": eight},
-			object{"altinn2NotificationId": 0, "channel": 0, "address": "native", "sentAt": eight},
+			object{"altinn2NotificationId": nil, "channel": 0, "address": "native", "sentAt": eight},
 		}}, object{
 			"activities.0.description.1.value": "Varsel om mottatt melding sendt til a@example.no på e-post.",
 			"activities.1.description.0.value": "Revarsel om mottatt melding sendt til b på SMS.",

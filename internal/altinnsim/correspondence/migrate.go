@@ -243,7 +243,7 @@ func addDeleteEvent(i *Item, added DeleteEvent) bool {
 
 func addNotification(i *Item, added Notification) bool {
 	if slices.ContainsFunc(i.Notifications, func(n Notification) bool {
-		return n.Altinn2ID == added.Altinn2ID && n.Address == added.Address && n.Channel == added.Channel && n.SentAt.Equal(added.SentAt)
+		return n.sameID(added) && n.Address == added.Address && n.Channel == added.Channel && n.SentAt.Equal(added.SentAt)
 	}) {
 		return false
 	}

@@ -212,6 +212,31 @@ func TestFirstLoad(t *testing.T) {
 	assert.NotEmpty(t, status["dialogId"])
 }
 
+// 0 is an Altinn 2 id like any other.
+func TestIDsOfZero(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	body := message(object{
+		"altinn2CorrespondenceId": 0, "notificationHistory": list{notification(object{"altinn2NotificationId": 0})},
+		"eventHistory": list{published("2025-06-30T10:06:09.487Z"), event(9, eight, kari)},
+	})
+	first := b.post(correspondence.PathMigrate, body).is(200).object()
+	again := b.post(correspondence.PathMigrate, body).is(200).object()
+	assert.Equal(t, first["correspondenceId"], again["correspondenceId"])
+	assert.Nil(t, again["attachmentStatuses"])
+	assert.Equal(t, 1, b.Correspondence.Len())
+	item, ok := b.Correspondence.Item(0)
+	require.True(t, ok)
+	assert.Len(t, item.Notifications, 1)
+	batch := b.available(object{"batchSize": 1, "createdTo": "2026-01-01T00:00:00Z"})
+	require.Len(t, batch, 1)
+	document, ok := b.Dialogporten.Dialog(uuid.MustParse(fmt.Sprint(batch[0]["dialogId"])))
+	require.True(t, ok)
+	assert.Contains(t, string(document), `"systemLabel":"Archive"`)
+	assert.Contains(t, string(document), "Varsel om mottatt melding")
+	assert.EqualValues(t, 0, b.get(correspondence.Prefix + "/correspondence/" + item.ID.String()).is(200).object()["altinn2CorrespondenceId"])
+}
+
 // A mailbox may be the empty text, which is none.
 func TestEmptyMailbox(t *testing.T) {
 	t.Parallel()

@@ -101,7 +101,7 @@ type shownDelete struct {
 }
 
 type shownNotification struct {
-	Altinn2ID int32      `json:"altinn2NotificationId"`
+	Altinn2ID *int32     `json:"altinn2NotificationId"`
 	Channel   named      `json:"channel"`
 	Address   string     `json:"address"`
 	SentAt    time.Time  `json:"sentAt"`
@@ -147,13 +147,13 @@ func optional(t time.Time) *time.Time {
 // Show is an item as the simulator shows it.
 func (s *Service) Show(item Item) Shown {
 	out := Shown{
-		ID: item.ID, Altinn2ID: numberOrNull(item.Altinn2ID), ResourceID: item.ResourceID, Sender: item.Sender, Recipient: item.Recipient,
-		SendersReference: &item.SendersReference, MessageSender: item.MessageSender, Language: &item.Language, Title: item.Title,
-		Summary: item.Summary, Body: item.Body, RequestedPublishTime: &item.RequestedPublishTime, Due: item.Due, Created: &item.Created,
-		PartyID: item.PartyID, Hidden: item.Hidden, ConfirmationNeeded: item.ConfirmationNeeded, IgnoreReservation: item.IgnoreReservation,
-		References: []shownKind{}, Properties: map[string]string{}, Replies: shownReplies(item.Replies), Attachments: []shownFile{},
-		Statuses: []shownStatus{}, DeleteEvents: []shownDelete{}, Notifications: []shownNotification{}, Forwardings: []shownForwarding{},
-		FixedIDs: []shownFixed{},
+		ID: item.ID, Altinn2ID: numberOrNull(item.Altinn2ID, item.Native), ResourceID: item.ResourceID, Sender: item.Sender,
+		Recipient: item.Recipient, SendersReference: &item.SendersReference, MessageSender: item.MessageSender, Language: &item.Language,
+		Title: item.Title, Summary: item.Summary, Body: item.Body, RequestedPublishTime: &item.RequestedPublishTime, Due: item.Due,
+		Created: &item.Created, PartyID: item.PartyID, Hidden: item.Hidden, ConfirmationNeeded: item.ConfirmationNeeded,
+		IgnoreReservation: item.IgnoreReservation, References: []shownKind{}, Properties: map[string]string{},
+		Replies: shownReplies(item.Replies), Attachments: []shownFile{}, Statuses: []shownStatus{}, DeleteEvents: []shownDelete{},
+		Notifications: []shownNotification{}, Forwardings: []shownForwarding{}, FixedIDs: []shownFixed{},
 	}
 	for _, r := range item.References {
 		out.References = append(out.References, shownKind{named(r.Kind.String()), r.Value})
@@ -173,7 +173,7 @@ func (s *Service) Show(item Item) Shown {
 	}
 	for _, n := range item.Notifications {
 		out.Notifications = append(out.Notifications, shownNotification{
-			n.Altinn2ID, named(n.Channel.String()), n.Address, n.SentAt, n.Reminder, "Altinn2Message", optional(n.Synced),
+			numberOrNull(n.Altinn2ID, n.Native), named(n.Channel.String()), n.Address, n.SentAt, n.Reminder, "Altinn2Message", optional(n.Synced),
 		})
 	}
 	for _, f := range item.Forwardings {
@@ -221,9 +221,10 @@ func (s *Service) Put(raws []json.RawMessage) error {
 
 func (s *Service) taken(in Shown) (Item, error) {
 	item := Item{
-		ID: in.ID, Altinn2ID: deref(in.Altinn2ID), ResourceID: in.ResourceID, Sender: in.Sender, Recipient: strings.ToLower(in.Recipient),
-		SendersReference: deref(in.SendersReference), MessageSender: in.MessageSender, Language: deref(in.Language), Title: in.Title,
-		Summary: in.Summary, Body: in.Body, Due: in.Due, PartyID: in.PartyID, Hidden: in.Hidden, ConfirmationNeeded: in.ConfirmationNeeded,
+		ID: in.ID, Altinn2ID: deref(in.Altinn2ID), Native: in.Altinn2ID == nil, ResourceID: in.ResourceID, Sender: in.Sender,
+		Recipient: strings.ToLower(in.Recipient), SendersReference: deref(in.SendersReference), MessageSender: in.MessageSender,
+		Language: deref(in.Language), Title: in.Title, Summary: in.Summary, Body: in.Body, Due: in.Due,
+		PartyID: in.PartyID, Hidden: in.Hidden, ConfirmationNeeded: in.ConfirmationNeeded,
 		IgnoreReservation: in.IgnoreReservation,
 	}
 	if item.ID == uuid.Nil {
@@ -295,7 +296,7 @@ func takeLists(item *Item, in Shown) error {
 			return fmt.Errorf("notifications: %w", err)
 		}
 		item.Notifications = append(item.Notifications, Notification{
-			n.Altinn2ID, Channel(kind), n.Address, n.SentAt.UTC(), n.Reminder, deref(n.Synced),
+			deref(n.Altinn2ID), n.Altinn2ID == nil, Channel(kind), n.Address, n.SentAt.UTC(), n.Reminder, deref(n.Synced),
 		})
 	}
 	for _, f := range in.Forwardings {

@@ -79,7 +79,7 @@ func (s *Service) merge(ctx context.Context, e *entry, a additions) error {
 	}
 	for _, n := range a.notifications {
 		if slices.ContainsFunc(before.Notifications, func(old Notification) bool {
-			return old.Address == n.Address && old.Channel == n.Channel && second(old.SentAt) == second(n.SentAt) && old.Altinn2ID == n.Altinn2ID
+			return old.Address == n.Address && old.Channel == n.Channel && second(old.SentAt) == second(n.SentAt) && old.sameID(n)
 		}) {
 			continue
 		}
