@@ -185,8 +185,15 @@ var messageRemedies = map[string]Remedy{
 	"resource_missing":  {"the message has neither a resource nor the codes that one is made of", doAltinn2},
 	"created_missing":   {"the message has no creation time, which dates its dialog", doAltinn2},
 	"not_published": {
-		"the message was never published, so its dialog would be dated today",
-		"see in Altinn 2 whether it reached its recipient",
+		"the message was not published, or stored before that, so its dialog would be dated today",
+		"see in Altinn 2 whether it reached its recipient; if it is published there, sync the item with --migration",
+	},
+	"unpublished": {
+		"stored, and hidden, before it was published", "nothing: the second stage judges whether it can be seen",
+	},
+	"created_ahead": {
+		"the message was created later than now, and Dialogporten takes no dialog of the future",
+		"see to the clocks, or in Altinn 2 to the message; it is tried again by itself",
 	},
 	"purge_event_missing": {"the message is purged, and its events do not say by whom", "see to its events in Altinn 2, then sync the item"},
 	"event_type_unknown": {

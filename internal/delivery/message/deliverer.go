@@ -195,7 +195,16 @@ func (d *Deliverer) publishAll(ctx context.Context, held lease, tasks []*task, o
 		return err
 	}
 	for _, t := range tasks {
-		t.publishOnly(order.Insist, d.Now())
+		if t.publishOnly(order.Insist, d.Now()); !t.publish || t.row.reason != reasonUnpublished {
+			continue
+		}
+		t.publish = false
+		if err := d.readOnce(ctx, t); err != nil {
+			t.fail(err)
+			continue
+		}
+		t.publishDated()
+		t.message = nil // what is new in it is for who follows it
 	}
 	if err := d.publish(ctx, held, tasks, order.hooks); err != nil {
 		return err

@@ -3,7 +3,9 @@ package message
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/ledger"
@@ -22,6 +24,8 @@ const (
 	ReasonItemLost           = "correspondence_lost"
 	ReasonNotTransferred     = "not_transferred"
 	ReasonPurgedInDoubt      = "purged_in_doubt"
+	// ReasonCreatedAhead marks a message created later than now: Dialogporten would refuse its dialog (9.11).
+	ReasonCreatedAhead = "created_ahead"
 	// ReasonDialogLost and ReasonDialogDeleted mark a message whose dialog is on record and not, or not alive, in Dialogporten (15).
 	ReasonDialogLost    = "dialog_lost"
 	ReasonDialogDeleted = "dialog_deleted"
@@ -29,6 +33,8 @@ const (
 	ReasonDialogOrphaned = "dialog_orphaned"
 	// reasonAnswerLost marks a message that may be stored over there although no answer told so.
 	reasonAnswerLost = "answer_lost"
+	// reasonUnpublished marks a message that was stored hidden before it was published.
+	reasonUnpublished = "unpublished"
 	// ReasonBusy marks a message that somebody else brought over just then: it says nothing of the message or of a system.
 	ReasonBusy = "busy"
 	// ReasonHalfDone marks a message whose dialog was there although Correspondence said that it was refused (P22).
@@ -54,6 +60,23 @@ func (e *Error) Transient() bool { return e.Retryable }
 var errRefused = &Error{
 	Reason: ReasonDialogRefused, Detail: "Correspondence stored the message, but Dialogporten refused its dialog, and Correspondence " +
 		"does not say why: compare the message with the limits of dialogs, then sync the item again",
+}
+
+var errPurgedInDoubt = &Error{
+	Reason: ReasonPurgedInDoubt, Detail: "the message was purged in Altinn 2 after it may have been sent, and no answer is on record: " +
+		"see in Correspondence whether it is there, and purge it",
+}
+
+var errCreatedAhead = &Error{
+	Reason: ReasonCreatedAhead, Retryable: true, Detail: "the message was created later than now by our clock, and Dialogporten takes no " +
+		"dialog of the future: see to the clocks, or in Altinn 2 to the message",
+}
+
+// errUnpublished is the dead letter of 17.5, for the second stage: the item has no Published event, and gets none by what tells it
+// the news (7.2), so that its dialog would be dated today (9.4). Only a person may have it migrated again (17.9).
+var errUnpublished = &Error{
+	Reason: mapping.ReasonNotPublished, Detail: "the message was stored before it was published, so its dialog would be dated today: " +
+		"once it is published in Altinn 2, sync the item with --migration",
 }
 
 var errDialogLost = &Error{
@@ -95,9 +118,35 @@ func Describe(err error) delivery.Failure {
 		if answered.Code != 0 {
 			f.Reason = fmt.Sprintf("correspondence_%d", answered.Code)
 		}
-		f.Detail += ": the message itself is at fault; see to it in Altinn 2, or change how it is mapped, then sync the item again"
+		f.Detail += texts(answered) +
+			": the message itself is at fault; see to it in Altinn 2, or change how it is mapped, then sync the item again"
 	}
 	return f
+}
+
+var (
+	// quoted is what a text quotes: it may be anything that was sent.
+	quoted = regexp.MustCompile(`'[^']*'|"[^"]*"`)
+	// plainText are texts of the validation that say nothing of what was sent once that is taken out.
+	plainText = regexp.MustCompile(`^The (?:field )?[A-Za-z0-9_.\[\]]+ (?:field is required|must (?:be|match) [A-Za-z0-9 …-]+)\.$|` +
+		`^The (?:JSON )?value (?:… )?(?:could not be converted to|is not valid for) [A-Za-z0-9_.$\[\]]+\.`)
+)
+
+// texts are the validation's (17.4), but for those that may name a person (Invariant 12).
+func texts(answered *correspondence.Error) string {
+	var all []string
+	for _, path := range answered.Paths {
+		for _, text := range answered.Messages[path] {
+			if text = plainText.FindString(quoted.ReplaceAllString(text, "…")); text != "" {
+				all = append(all, text)
+			}
+		}
+	}
+	const most = 10
+	if len(all) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(all[:min(len(all), most)], " ") + ")"
 }
 
 // Quarantined is a message whose delivery failed, as the quarantine keeps it.

@@ -147,7 +147,7 @@ func (d *Deliverer) refused(ctx context.Context, t *task) {
 			d.verified(ctx, t, id)
 			return
 		}
-		if dialog != nil {
+		if dialog != nil && !dialog.IsDeleted() {
 			t.visible(id, ReasonHalfDone)
 			return
 		}
@@ -176,13 +176,10 @@ func (d *Deliverer) publishAnew(ctx context.Context, held lease, tasks []*task) 
 		if d.leavesDialog(ctx, t) {
 			continue
 		}
-		before := t.row
-		t.forget()
 		t.publish = false
-		if err := d.first(ctx, held, t, Order{Lane: History}); err != nil {
+		if err := d.anew(ctx, held, t, Order{Lane: History}); err != nil {
 			return err
 		}
-		t.remember(&before)
 		if !t.publish {
 			continue
 		}

@@ -116,7 +116,7 @@ func (t *task) remember(before *row) {
 	}
 	lost := t.row.reason == reasonAnswerLost
 	t.row = *before
-	if lost {
+	if lost && before.reason != reasonUnpublished {
 		t.row.outcome, t.row.reason = ledger.Failed, reasonAnswerLost
 	}
 }
@@ -177,12 +177,32 @@ func (t *task) publishOnly(insist bool, now time.Time) {
 		t.fail(&Error{
 			Reason: ReasonNotTransferred, Detail: "the message was not transferred: let the first stage bring it over", Retryable: true,
 		})
-	case t.row.stage != transferred || t.row.dueAt.After(now):
+	case t.row.stage != transferred || t.dialogUnderWay(now):
 	case t.row.refused() && !insist:
 		t.fail(errRefused)
 	default:
-		t.publish = true
+		t.publish, t.heldBack = true, t.row.dueAt
 	}
+}
+
+// publishDated makes the message available, unless its dialog would be dated today. One that is to be seen later is dated then (9.4).
+func (t *task) publishDated() {
+	if t.row.reason == reasonUnpublished && !t.message.VisibleFrom.After(t.now) {
+		t.fail(errUnpublished)
+		return
+	}
+	t.publish = true
+}
+
+// isPublishedSince tells whether a person asks for a message to be migrated again that was stored before it was published.
+func (t *task) isPublishedSince(order Order) bool {
+	return t.row.reason == reasonUnpublished && (order.Insist || order.Redo) && mapping.IsPublished(t.message) &&
+		mapping.Select(t.message) == ""
+}
+
+// dialogUnderWay: nothing but a live call's mark lies so near; an event held back may lie years ahead.
+func (t *task) dialogUnderWay(now time.Time) bool {
+	return t.row.stage == transferred && t.row.dueAt.After(now) && !t.row.dueAt.After(now.Add(mapping.VerifyAfter))
 }
 
 func (t *task) result() Result {

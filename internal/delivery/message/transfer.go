@@ -30,6 +30,9 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 	if t.row.correspondenceID == uuid.Nil {
 		return d.first(ctx, held, t, order)
 	}
+	if t.isPublishedSince(order) {
+		return d.anew(ctx, held, t, order)
+	}
 	gone, err := d.follow(ctx, t, order)
 	switch {
 	case err != nil:
@@ -38,14 +41,19 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 	case gone && d.leavesDialog(ctx, t):
 		return nil
 	case gone:
-		before := t.row
-		t.forget()
-		err := d.first(ctx, held, t, order)
-		t.remember(&before)
-		return err
+		return d.anew(ctx, held, t, order)
 	default:
 		return d.look(ctx, t)
 	}
+}
+
+// anew migrates a message again that is on record.
+func (d *Deliverer) anew(ctx context.Context, held lease, t *task, order Order) error {
+	before := t.row
+	t.forget()
+	err := d.first(ctx, held, t, order)
+	t.remember(&before)
+	return err
 }
 
 // readOnce reads a message that was not listed, under its lease, so that nobody's newer record is followed by an older (Invariant 3).
@@ -78,36 +86,14 @@ func (d *Deliverer) changed(ctx context.Context, t *task) bool {
 func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order) error {
 	inDoubt := t.inDoubt()
 	t.doubted = t.row.reason == reasonAnswerLost
-	if reason := mapping.Select(t.message); reason != "" {
-		if inDoubt && reason == mapping.ReasonPurged {
-			t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
-			t.fail(&Error{
-				Reason: ReasonPurgedInDoubt, Detail: "the message was purged in Altinn 2 after it may have been sent, and no answer is on record: " +
-					"see in Correspondence whether it is there, and purge it",
-			})
-			return nil
-		}
-		t.outcome, t.reason = ledger.Skipped, reason
-		t.row.outcome, t.row.reason, t.row.dueAt = ledger.Skipped, reason, t.heldBack
-		t.settle()
+	if t.leftOut(inDoubt) {
 		return nil
 	}
-	input := mapping.Input{Message: t.message, MakeAvailable: order.Lane == Live && !t.anew, Now: t.now}
-	if _, err := mapping.Make(input); err != nil { // before anything is sent for it
-		t.refuse(err)
-		return nil
-	}
-	var err error
-	input.Attachments, err = d.upload(ctx, t)
-	switch {
-	case err != nil && Describe(err).Reason == ReasonAttachmentMissing && d.changed(ctx, t):
-		return d.first(ctx, held, t, order) // purged since it was listed, most likely
-	case err != nil:
-		t.refuse(err)
-		return nil
-	}
-	request, err := mapping.Make(input)
+	request, err := d.request(ctx, t, order)
 	if err != nil {
+		if errors.Is(err, errChanged) {
+			return d.first(ctx, held, t, order)
+		}
 		t.refuse(err)
 		return nil
 	}
@@ -125,6 +111,9 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	}
 	t.row.correspondenceID, t.row.dialogID = answer.CorrespondenceID, uuid.Nil
 	t.row.stage, t.row.outcome, t.row.reason = transferred, ledger.Created, ""
+	if !request.Body.MakeAvailable && !mapping.IsPublished(t.message) {
+		t.row.reason = reasonUnpublished
+	}
 	t.row.sent = mapping.Sent(nil).With(mapping.Told(request.Body))
 	t.outcome = ledger.Created
 	t.settle()
@@ -135,7 +124,7 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 		t.show(dialog)
 	case mapping.VerifyLater:
 		if !answer.IsRepeat() {
-			t.row.dueAt = t.now.Add(mapping.VerifyAfter)
+			t.row.dueAt = d.Now().Add(mapping.VerifyAfter)
 		}
 	case mapping.StayHidden, mapping.PublishNow:
 		t.publish = !order.TransferOnly
@@ -149,6 +138,44 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	return nil
 }
 
+// leftOut ends a first load of what is not brought over (17.2), or not yet.
+func (t *task) leftOut(inDoubt bool) bool {
+	reason := mapping.Select(t.message)
+	switch {
+	case reason == mapping.ReasonPurged && inDoubt:
+		t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
+		t.fail(errPurgedInDoubt)
+	case reason != "":
+		t.outcome, t.reason = ledger.Skipped, reason
+		t.row.outcome, t.row.reason, t.row.dueAt = ledger.Skipped, reason, t.heldBack
+		t.settle()
+	case mapping.CreatedAt(t.message).After(t.now):
+		t.fail(errCreatedAhead)
+	default:
+		return false
+	}
+	return true
+}
+
+// errChanged tells that something happened to a message since it was listed.
+var errChanged = errors.New("the message has changed")
+
+// request makes the migrate request of a message, whose files it sends first.
+func (d *Deliverer) request(ctx context.Context, t *task, order Order) (*mapping.Request, error) {
+	input := mapping.Input{Message: t.message, MakeAvailable: order.Lane == Live && !t.anew, Now: t.now}
+	if _, err := mapping.Make(input); err != nil { // before anything is sent for it
+		return nil, err
+	}
+	var err error
+	if input.Attachments, err = d.upload(ctx, t); err != nil {
+		if Describe(err).Reason == ReasonAttachmentMissing && d.changed(ctx, t) {
+			err = errChanged // it was purged, most likely
+		}
+		return nil, err
+	}
+	return mapping.Make(input)
+}
+
 // expect puts on record that a message is about to be sent, if that must be known when no answer comes: for a live one the dialog
 // may be on its way then, and nobody else may make it, silently, in the meantime.
 func (d *Deliverer) expect(ctx context.Context, held lease, t *task, order Order, underWay bool) error {
@@ -157,7 +184,7 @@ func (d *Deliverer) expect(ctx context.Context, held lease, t *task, order Order
 	}
 	t.row.stage, t.row.outcome, t.row.reason, t.row.version = untransferred, ledger.Failed, reasonAnswerLost, mapping.Version
 	if !underWay {
-		t.row.dueAt = t.now.Add(mapping.VerifyAfter)
+		t.row.dueAt = d.Now().Add(mapping.VerifyAfter)
 	}
 	return d.keep(ctx, held, []*task{t})
 }
@@ -276,7 +303,7 @@ func (d *Deliverer) follow(ctx context.Context, t *task, order Order) (gone bool
 // followed decides what is left to do of a message of which everything new was told.
 func (t *task) followed(news *mapping.News, order Order) {
 	unchanged := t.message.ChangeSeq <= t.row.changeSeq
-	pending := t.row.stage == transferred && t.row.dueAt.After(t.now)
+	pending := t.dialogUnderWay(t.now)
 	if t.message.ChangeSeq < t.row.changeSeq && t.row.dueAt.After(t.heldBack) {
 		t.heldBack = t.row.dueAt // an older listing does not know what is still ahead
 	}
@@ -298,7 +325,7 @@ func (t *task) followed(news *mapping.News, order Order) {
 	case t.row.refused() && order.TransferOnly:
 		t.row.outcome, t.row.reason = ledger.Created, "" // publish tries again; until it does, the message is hidden
 		t.fail(errRefused)
-	default:
-		t.publish = !order.TransferOnly
+	case !order.TransferOnly:
+		t.publishDated()
 	}
 }

@@ -1,7 +1,7 @@
 package message
 
 import (
-	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,10 +100,20 @@ func summary(text string, w *warnings) string {
 	return short
 }
 
-// entities is the length of a text whose special characters are written as `&amp;` and the like.
+var (
+	// tag is one of HTML as Markdown knows it: it vanishes.
+	tag = regexp.MustCompile("<(?:[A-Za-z][A-Za-z0-9-]*(?:\\s+[A-Za-z_:][\\w:.-]*(?:\\s*=\\s*(?:\"[^\"]*\"|'[^']*'|[^\\s\"'=<>`]+))?)*\\s*/?" +
+		"|/[A-Za-z][A-Za-z0-9-]*\\s*)>")
+	// entity is a character that is written as one: it stays, or becomes shorter.
+	entity = regexp.MustCompile("&(?:[A-Za-z][A-Za-z0-9]*|#[0-9]+|#[xX][0-9A-Fa-f]+);")
+)
+
+// entities is the most that a text is long whose tags are taken out and whose special characters are written as `&amp;` and the like.
 func entities(s string) int {
 	const amp, angle, quote = len("&amp;") - 1, len("&lt;") - 1, len("&quot;") - 1
-	return units(s) + amp*strings.Count(s, "&") + angle*(strings.Count(s, "<")+strings.Count(s, ">")) + quote*strings.Count(s, `"`)
+	s = tag.ReplaceAllLiteralString(s, "")
+	ands := strings.Count(s, "&") - len(entity.FindAllStringIndex(s, -1))
+	return units(s) + amp*ands + angle*(strings.Count(s, "<")+strings.Count(s, ">")) + quote*strings.Count(s, `"`)
 }
 
 // sendersReference is never blank: it is demanded (5.3).
@@ -120,21 +130,24 @@ func sendersReference(m *altinn2.Message, w *warnings) string {
 	return short
 }
 
-// properties puts the archive unit's reference first. Two values that are one search tag but for the case would have the dialog
-// refused (9.6, 9.11).
+// properties puts the archive unit's reference first, and leaves out repeats (17.5). Two values that are one search tag but for the case
+// would have the dialog refused (9.11); exact repeats of a tag the service leaves out itself (9.6).
 func properties(m *altinn2.Message, w *warnings) correspondence.Properties {
 	const archiveUnit = "Altinn2ArchiveUnitReference"
 	kept := correspondence.Properties{}
-	keys, values := map[string]bool{}, map[string]bool{}
+	keys, values, tags := map[string]bool{}, map[string]bool{}, map[string]string{}
 	add := func(key, value string) {
 		shortKey, shortValue := head(valid(key), maxPropertyKey), head(valid(value), maxPropertyValue)
 		w.add(WarnPropertyCut, shortKey != key || shortValue != value)
-		foldedKey, tag := strings.ToLower(shortKey), strings.ToLower(head(strings.TrimSpace(shortValue), maxTag))
-		if len(kept) == maxProperties || keys[foldedKey] || tag != "" && values[tag] {
+		trimmed := strings.TrimSpace(shortValue)
+		searched := head(trimmed, maxTag)
+		foldedKey, foldedValue, foldedTag := strings.ToLower(shortKey), strings.ToLower(trimmed), strings.ToLower(searched)
+		other, repeated := tags[foldedTag]
+		if len(kept) == maxProperties || keys[foldedKey] || trimmed != "" && (values[foldedValue] || repeated && other != searched) {
 			w.add(WarnPropertyDropped, true)
 			return
 		}
-		keys[foldedKey], values[tag] = true, true
+		keys[foldedKey], values[foldedValue], tags[foldedTag] = true, true, searched
 		kept = append(kept, correspondence.Property{Key: shortKey, Value: shortValue})
 	}
 	if !isBlank(m.ArchiveUnitReference) {
@@ -168,17 +181,12 @@ func isUsable(r correspondence.ExternalReference) bool {
 	case correspondence.ReferenceDialog, correspondence.ReferenceTransmission:
 		return false
 	case correspondence.ReferenceProcess:
-		return units(r.ReferenceValue) <= maxProcess && isURI(r.ReferenceValue)
+		return units(r.ReferenceValue) <= maxProcess && isWellFormed(r.ReferenceValue)
 	case correspondence.ReferenceTransmissionType:
 		return isTransmissionType(r.ReferenceValue)
 	default:
 		return true
 	}
-}
-
-func isURI(s string) bool {
-	parsed, err := url.Parse(s)
-	return err == nil && parsed.IsAbs() && !strings.ContainsAny(s, " \t\r\n")
 }
 
 // isTransmissionType tells whether a text names or numbers a type of transmissions (chapter 11).
@@ -197,7 +205,7 @@ func replyOptions(m *altinn2.Message, w *warnings) []correspondence.ReplyOption 
 	kept := make([]correspondence.ReplyOption, 0, len(m.ReplyOptions))
 	for _, option := range m.ReplyOptions {
 		address := strings.TrimSpace(option.URL)
-		if !isHTTPS(address) {
+		if !isHTTPS(address) || units(address) > maxAddress {
 			w.add(WarnReplyDropped, true)
 			continue
 		}
@@ -206,10 +214,4 @@ func replyOptions(m *altinn2.Message, w *warnings) []correspondence.ReplyOption 
 		kept = append(kept, correspondence.ReplyOption{LinkURL: address, LinkText: orNil(text)})
 	}
 	return kept
-}
-
-func isHTTPS(address string) bool {
-	parsed, err := url.Parse(address)
-	return err == nil && strings.EqualFold(parsed.Scheme, "https") && parsed.Host != "" && units(address) <= maxAddress &&
-		!strings.ContainsAny(address, " \t\r\n")
 }

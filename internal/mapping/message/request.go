@@ -40,7 +40,7 @@ func Make(in Input) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isPublished(m) && !m.VisibleFrom.After(in.Now) {
+	if !IsPublished(m) && !m.VisibleFrom.After(in.Now) {
 		return nil, &Error{ReasonNotPublished, "the message was never published, so its dialog would be dated today: " +
 			"see in Altinn 2 whether it reached its recipient"}
 	}
@@ -72,13 +72,27 @@ func Make(in Input) (*Request, error) {
 	return &Request{Body: body, Warnings: w, HeldBack: history.HeldBack}, nil
 }
 
-func isPublished(m *altinn2.Message) bool {
+// IsPublished tells whether a message has the event that dates its dialog: without that the time of the migration does (P1).
+func IsPublished(m *altinn2.Message) bool {
+	_, published := firstPublished(m)
+	return published
+}
+
+func firstPublished(m *altinn2.Message) (at time.Time, published bool) {
 	for _, event := range m.Events {
-		if event.Type == altinn2.EventPublished {
-			return true
+		if event.Type == altinn2.EventPublished && (!published || event.At.Before(at)) {
+			at, published = event.At, true
 		}
 	}
-	return false
+	return at, published
+}
+
+// CreatedAt is the time that a message's dialog was created at (9.4).
+func CreatedAt(m *altinn2.Message) time.Time {
+	if published, ok := firstPublished(m); ok && m.Created.After(published) {
+		return published.UTC()
+	}
+	return m.Created.UTC()
 }
 
 // visibleFrom is demanded; a message without it was visible from the start.
