@@ -73,7 +73,6 @@ func TestValidation(t *testing.T) {
 	}{
 		"title too long":           {object{"correspondence.content.messageTitle": long(256)}, content + "MessageTitle"},
 		"title of two-unit signs":  {object{"correspondence.content.messageTitle": strings.Repeat("😀", 128)}, content + "MessageTitle"},
-		"empty title":              {object{"correspondence.content.messageTitle": ""}, content + "MessageTitle"},
 		"null title":               {object{"correspondence.content.messageTitle": nil}, content + "MessageTitle"},
 		"summary too long":         {object{"correspondence.content.messageSummary": long(256)}, content + "MessageSummary"},
 		"body too long":            {object{"correspondence.content.messageBody": long(30_001)}, content + "MessageBody"},
@@ -112,8 +111,6 @@ func TestValidation(t *testing.T) {
 			problem := b.post(correspondence.PathMigrate, message(test.changes)).is(400).object()
 			assert.Equal(t, "STD-00000", problem["code"])
 			assert.Equal(t, "https://tools.ietf.org/html/rfc9110#section-15.5.1", problem["type"])
-			assert.NotContains(t, problem, "errorCode", "numbers are the handler's")
-			assert.NotContains(t, problem, "detail")
 			errors, _ := problem["errors"].(object)
 			assert.NotEmpty(t, errors[test.key], problem)
 			assert.Equal(t, strings.ReplaceAll(test.key, ".", "/"), walk(problem, "validationErrors.0.paths.0"))
@@ -143,6 +140,7 @@ func TestRefusalsOfTheHandler(t *testing.T) {
 		"no content":              {object{"correspondence.content": gone}, 400, 1019},
 		"null content":            {object{"correspondence.content": nil}, 400, 1019},
 		"blank title":             {object{"correspondence.content.messageTitle": "  "}, 400, 1020},
+		"empty title":             {object{"correspondence.content.messageTitle": ""}, 400, 1020},
 		"unknown language":        {object{"correspondence.content.language": "se"}, 400, 1023},
 		"null language":           {object{"correspondence.content.language": nil}, 500, 0},
 		"null summary":            {object{"correspondence.content.messageSummary": nil}, 500, 0},

@@ -124,6 +124,9 @@ func invalidProblem(faults modelFaults) problem {
 				Code: "CORR.VLD-00000", Description: text, Paths: []string{strings.ReplaceAll(key, ".", "/")},
 			})
 		}
+		if strings.HasSuffix(key, ".MessageTitle") && p.ErrorCode == 0 && len(faults.texts[key]) > 1 {
+			p.Detail, p.ErrorCode = errNoTitle.text, errNoTitle.number
+		}
 	}
 	return p
 }

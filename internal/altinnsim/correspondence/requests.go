@@ -169,7 +169,11 @@ func (m *migration) readContent(o object) {
 	m.language, m.summary = o.text("language"), o.text("messageSummary")
 	m.item.Title, m.item.Body = o.required("messageTitle"), o.required("messageBody")
 	if !o.isNull("messageTitle") {
-		o.length("messageTitle", m.item.Title, 1, maxShort) // before 1020, which is left for a title of blanks
+		o.length("messageTitle", m.item.Title, 1, maxShort)
+		if m.item.Title == "" {
+			// Validation is before 1020; both are told, since the two rules do not say which of them speaks.
+			o.fail("messageTitle", errNoTitle.text)
+		}
 	}
 	o.length("messageSummary", deref(m.summary), 0, maxShort)
 	if !o.isNull("messageBody") {

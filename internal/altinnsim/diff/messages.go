@@ -133,7 +133,7 @@ func Messages(
 	items.Each(func(i correspondence.Item) bool {
 		c.report.Items++
 		named[i.ID] = true
-		if i.Altinn2ID != 0 && !c.known[i.Altinn2ID] {
+		if !i.Native && !c.known[i.Altinn2ID] {
 			c.tell(true, Orphan, i.Altinn2ID, "", "an item of a message that is not there")
 		}
 		return ctx.Err() == nil
