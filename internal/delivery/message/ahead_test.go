@@ -90,7 +90,7 @@ func TestEventHeldBackOutlivesTheSecondStage(t *testing.T) {
 }
 
 // P1: a message that was stored before it was published is not made available with today's date; a person has it migrated again.
-func TestP1StoredBeforeItWasPublished(t *testing.T) {
+func TestP01StoredBeforeItWasPublished(t *testing.T) {
 	t.Parallel()
 	past := time.Now().Add(-72 * time.Hour).Truncate(time.Second)
 	visible := past.Add(time.Hour)
