@@ -185,11 +185,8 @@ var messageRemedies = map[string]Remedy{
 	"resource_missing":  {"the message has neither a resource nor the codes that one is made of", doAltinn2},
 	"created_missing":   {"the message has no creation time, which dates its dialog", doAltinn2},
 	"not_published": {
-		"the message was not published, or stored before that, so its dialog would be dated today",
-		"see in Altinn 2 whether it reached its recipient; if it is published there, sync the item with --migration",
-	},
-	"unpublished": {
-		"stored, and hidden, before it was published", "nothing: the second stage judges whether it can be seen",
+		"the message was never published, so its dialog would be dated today",
+		"see in Altinn 2 whether it reached its recipient",
 	},
 	"created_ahead": {
 		"the message was created later than now, and Dialogporten takes no dialog of the future",

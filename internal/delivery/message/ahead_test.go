@@ -4,17 +4,18 @@ import (
 	"fmt"
 	"net/http"
 	"path"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	simaltinn2 "github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery/message"
+	"github.com/altinn/dialogsync/internal/ledger"
 	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 	"github.com/altinn/dialogsync/internal/transport"
 )
@@ -89,65 +90,36 @@ func TestEventHeldBackOutlivesTheSecondStage(t *testing.T) {
 	assert.Len(t, r.shown(t, result.DialogID).of("CorrespondenceOpened"), 1)
 }
 
-// P1: a message that was stored before it was published is not made available with today's date; a person has it migrated again.
-func TestP01StoredBeforeItWasPublished(t *testing.T) {
+// P1: a message that is to be seen later goes all the way at once: stored and hidden until after that, it would be dated by its migration.
+func TestP01ToBeSeenLater(t *testing.T) {
 	t.Parallel()
-	past := time.Now().Add(-72 * time.Hour).Truncate(time.Second)
-	visible := past.Add(time.Hour)
-	for name, again := range map[string]func(*rig, int32) error{
-		"publish": func(r *rig, id int32) error {
-			results, err := r.Publish(t.Context(), []int32{id}, history)
-			if err != nil {
-				return err
-			}
-			return results[0].Err
-		},
-		"live": func(r *rig, id int32) error {
-			_, err := r.Deliver(t.Context(), id, message.Order{})
-			return err
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t)
-			m := r.put(t, func(m *simaltinn2.Record) {
-				m.Created, m.VisibleFrom = past.Add(-time.Hour), visible
-				m.Events = []simaltinn2.Event{{Type: simaltinn2.EventCreated, At: m.Created}}
-			})
-			r.setClock(past)
-			_, err := r.Deliver(t.Context(), m.ID, transferOnly)
-			require.NoError(t, err)
-			r.setClock(time.Time{})
-			published := simaltinn2.Event{Type: simaltinn2.EventPublished, At: visible, PartyUUID: m.Sender.PartyUUID}
-			m.Events = append(slices.Clone(m.Events), published)
-			m.ChangeSeq, m.ChangedAt = 0, time.Time{}
-			require.NoError(t, r.sim.Altinn2.PutRecord(m))
-
-			err = again(r, m.ID)
-			require.Error(t, err)
-			assert.Equal(t, mapping.ReasonNotPublished, message.Describe(err).Reason)
-			assert.Equal(t, transport.Permanent, message.Describe(err).Class)
-
-			result, err := r.Deliver(t.Context(), m.ID, message.Order{Lane: message.History, Insist: true})
-			require.NoError(t, err)
-			assert.Equal(t, db.MessageStagePublished, result.Stage)
-			assert.WithinDuration(t, visible, r.shown(t, result.DialogID).ContentUpdatedAt, time.Second)
-		})
-	}
-	t.Run("still to be seen", func(t *testing.T) {
-		t.Parallel()
-		r := newRig(t)
-		m := r.put(t, func(m *simaltinn2.Record) {
-			m.VisibleFrom = time.Now().Add(time.Hour)
-			m.Events = []simaltinn2.Event{{Type: simaltinn2.EventCreated, At: m.Created}}
-		})
-		_, err := r.Deliver(t.Context(), m.ID, transferOnly)
-		require.NoError(t, err)
-		results, err := r.Publish(t.Context(), []int32{m.ID}, history)
-		require.NoError(t, err)
-		require.NoError(t, results[0].Err)
-		assert.Equal(t, db.MessageStagePublished, results[0].Stage)
+	r := newRig(t)
+	m := r.put(t, func(m *simaltinn2.Record) {
+		m.VisibleFrom = time.Now().Add(time.Hour)
+		m.Events = []simaltinn2.Event{{Type: simaltinn2.EventCreated, At: m.Created}}
 	})
+	result, err := r.Deliver(t.Context(), m.ID, transferOnly)
+	require.NoError(t, err)
+	assert.Equal(t, db.MessageStagePublished, result.Stage)
+	results, err := r.Publish(t.Context(), []int32{m.ID}, history)
+	require.NoError(t, err)
+	require.NoError(t, results[0].Err)
+	assert.Equal(t, ledger.Unchanged, results[0].Outcome)
+}
+
+// 17.4: a worker whose clock is behind leaves the dialog alone that another has ordered.
+func TestDialogUnderWayByAnotherClock(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.put(t, func(*simaltinn2.Record) {})
+	_, err := r.Deliver(t.Context(), m.ID, message.Order{})
+	require.NoError(t, err)
+	r.setClock(time.Now().Add(-time.Minute))
+	r.faults(nil, nil)
+	_, err = r.Deliver(t.Context(), m.ID, message.Order{})
+	require.NoError(t, err)
+	assert.NotContains(t, r.made(), callAvailable)
+	r.idle(t)
 }
 
 // 17.4: ten minutes from the call, however long the files took before it.
@@ -231,4 +203,88 @@ func TestDeadLetterHasTheTexts(t *testing.T) {
 	assert.Contains(t, detail, "The field MessageTitle must be a string with a maximum length of 255.")
 	assert.Contains(t, detail, "The value … is not valid for MessageTitle.")
 	assert.NotContains(t, strings.ToLower(detail), "kari")
+}
+
+// An answer that was lost does not have the message wait for such an event either.
+func TestEventFarAheadHidesNothingInDoubt(t *testing.T) {
+	t.Parallel()
+	for name, order := range map[string]message.Order{"history": history, "live": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			ahead := time.Now().AddDate(10, 0, 0)
+			m := r.put(t, readAt(ahead))
+			lost := func() {
+				r.faults(nil, func(_ int, request *http.Request) bool {
+					return strings.HasSuffix(request.URL.Path, "/migration/"+callMigrate)
+				})
+				_, err := r.Deliver(t.Context(), m.ID, order)
+				require.Error(t, err)
+			}
+			if name == "live" {
+				lost()
+			}
+			refuseMigrate(r)
+			_, err := r.Deliver(t.Context(), m.ID, order)
+			require.Error(t, err)
+			if name == "history" {
+				lost()
+			}
+			r.faults(nil, nil)
+			r.setClock(time.Now().Add(11 * time.Minute))
+			result, err := r.Deliver(t.Context(), m.ID, message.Order{Lane: order.Lane, Insist: true, Redo: true})
+			require.NoError(t, err)
+			if result.Stage != db.MessageStagePublished {
+				assert.True(t, result.DueAt.Before(time.Now().Add(time.Hour)), "hidden until %v", result.DueAt)
+			}
+			r.idle(t)
+		})
+	}
+}
+
+// A message given up for what may go away is looked at again ten minutes later, whatever lies ahead of it.
+func TestGivenUpMessageWithAnEventFarAhead(t *testing.T) {
+	t.Parallel()
+	for name, alter := range map[string]func(*simaltinn2.Record){
+		"far": readAt(time.Now().AddDate(10, 0, 0)), "none": func(*simaltinn2.Record) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			r.generate(t, 30)
+			m := r.put(t, alter)
+			rows := r.listed(t)
+			var bad uuid.UUID
+			o := newOwner(r)
+			_, err := o.Bring(t.Context(), rows, transferOnly, o.write)
+			require.NoError(t, err)
+			var given []message.Row
+			for i := range rows {
+				if rows[i].Number == m.ID {
+					bad = rows[i].Result().CorrespondenceID
+				}
+				given = append(given, message.GivenRow(rows[i].Number, rows[i].Created))
+			}
+			require.NotEqual(t, uuid.Nil, bad)
+			r.faults(func(_ int, request *http.Request) (int, string) {
+				if strings.HasSuffix(request.URL.Path, callAvailable) {
+					var s []string
+					for _, id := range idsOf(t, request) {
+						if id == bad {
+							s = append(s, `{"correspondenceId":"`+bad.String()+`","dialogId":null,"error":"boom","ok":false}`)
+						} else {
+							s = append(s, r.availableAt(t, id))
+						}
+					}
+					return http.StatusOK, `{"statuses":[` + strings.Join(s, ",") + `]}`
+				}
+				return 0, ""
+			}, nil)
+			o = newOwner(r)
+			_, err = o.Publish(t.Context(), given, history, o.write)
+			require.NoError(t, err)
+			require.Equal(t, 1, r.count(t, "quarantine"))
+			assert.Equal(t, 1, r.count(t, "message where stage='transferred' and due_at < now() + interval '1 hour'"))
+		})
+	}
 }

@@ -195,16 +195,7 @@ func (d *Deliverer) publishAll(ctx context.Context, held lease, tasks []*task, o
 		return err
 	}
 	for _, t := range tasks {
-		if t.publishOnly(order.Insist, d.Now()); !t.publish || t.row.reason != reasonUnpublished {
-			continue
-		}
-		t.publish = false
-		if err := d.readOnce(ctx, t); err != nil {
-			t.fail(err)
-			continue
-		}
-		t.publishDated()
-		t.message = nil // what is new in it is for who follows it
+		t.publishOnly(order.Insist)
 	}
 	if err := d.publish(ctx, held, tasks, order.hooks); err != nil {
 		return err
@@ -274,7 +265,7 @@ func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order 
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if !order.TransferOnly {
+	if slices.ContainsFunc(tasks, func(t *task) bool { return t.publish }) {
 		// What is over there already is on record before the next step begins. What failed is not judged yet.
 		stored := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.err != nil })
 		if err := d.keep(ctx, held, stored); err != nil {

@@ -33,8 +33,6 @@ const (
 	ReasonDialogOrphaned = "dialog_orphaned"
 	// reasonAnswerLost marks a message that may be stored over there although no answer told so.
 	reasonAnswerLost = "answer_lost"
-	// reasonUnpublished marks a message that was stored hidden before it was published.
-	reasonUnpublished = "unpublished"
 	// ReasonBusy marks a message that somebody else brought over just then: it says nothing of the message or of a system.
 	ReasonBusy = "busy"
 	// ReasonHalfDone marks a message whose dialog was there although Correspondence said that it was refused (P22).
@@ -70,13 +68,6 @@ var errPurgedInDoubt = &Error{
 var errCreatedAhead = &Error{
 	Reason: ReasonCreatedAhead, Retryable: true, Detail: "the message was created later than now by our clock, and Dialogporten takes no " +
 		"dialog of the future: see to the clocks, or in Altinn 2 to the message",
-}
-
-// errUnpublished is the dead letter of 17.5, for the second stage: the item has no Published event, and gets none by what tells it
-// the news (7.2), so that its dialog would be dated today (9.4). Only a person may have it migrated again (17.9).
-var errUnpublished = &Error{
-	Reason: mapping.ReasonNotPublished, Detail: "the message was stored before it was published, so its dialog would be dated today: " +
-		"once it is published in Altinn 2, sync the item with --migration",
 }
 
 var errDialogLost = &Error{

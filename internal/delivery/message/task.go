@@ -116,7 +116,7 @@ func (t *task) remember(before *row) {
 	}
 	lost := t.row.reason == reasonAnswerLost
 	t.row = *before
-	if lost && before.reason != reasonUnpublished {
+	if lost {
 		t.row.outcome, t.row.reason = ledger.Failed, reasonAnswerLost
 	}
 }
@@ -164,20 +164,20 @@ func (t *task) takeBack() {
 
 // lookAgain lets a stored message that was given up for what may go away by itself be taken up by live later, beside the quarantine.
 func (t *task) lookAgain() {
-	if at := t.now.Add(mapping.VerifyAfter); t.row.stage == transferred && at.After(t.row.dueAt) {
+	if at := t.now.Add(mapping.VerifyAfter); t.row.stage == transferred && (at.After(t.row.dueAt) || !t.isNear(t.row.dueAt)) {
 		t.row.dueAt = at
 	}
 }
 
 // publishOnly prepares a task for the second stage alone.
-func (t *task) publishOnly(insist bool, now time.Time) {
+func (t *task) publishOnly(insist bool) {
 	t.outcome = ledger.Unchanged
 	switch {
 	case !t.known || t.row.stage == untransferred:
 		t.fail(&Error{
 			Reason: ReasonNotTransferred, Detail: "the message was not transferred: let the first stage bring it over", Retryable: true,
 		})
-	case t.row.stage != transferred || t.dialogUnderWay(now):
+	case t.row.stage != transferred || t.dialogUnderWay():
 	case t.row.refused() && !insist:
 		t.fail(errRefused)
 	default:
@@ -185,24 +185,14 @@ func (t *task) publishOnly(insist bool, now time.Time) {
 	}
 }
 
-// publishDated makes the message available, unless its dialog would be dated today. One that is to be seen later is dated then (9.4).
-func (t *task) publishDated() {
-	if t.row.reason == reasonUnpublished && !t.message.VisibleFrom.After(t.now) {
-		t.fail(errUnpublished)
-		return
-	}
-	t.publish = true
-}
+// dialogUnderWay tells whether the dialog that a live call ordered may be on its way.
+func (t *task) dialogUnderWay() bool { return t.row.stage == transferred && t.isNear(t.row.dueAt) }
 
-// isPublishedSince tells whether a person asks for a message to be migrated again that was stored before it was published.
-func (t *task) isPublishedSince(order Order) bool {
-	return t.row.reason == reasonUnpublished && (order.Insist || order.Redo) && mapping.IsPublished(t.message) &&
-		mapping.Select(t.message) == ""
-}
-
-// dialogUnderWay: nothing but a live call's mark lies so near; an event held back may lie years ahead.
-func (t *task) dialogUnderWay(now time.Time) bool {
-	return t.row.stage == transferred && t.row.dueAt.After(now) && !t.row.dueAt.After(now.Add(mapping.VerifyAfter))
+// isNear tells whether a time to look again lies ahead as a live call sets it, by another worker's clock maybe. That of an event held back
+// may lie years ahead, and hides nothing.
+func (t *task) isNear(due time.Time) bool {
+	const slack = 2
+	return due.After(t.now) && !due.After(t.now.Add(slack*mapping.VerifyAfter))
 }
 
 func (t *task) result() Result {

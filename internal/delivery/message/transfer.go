@@ -30,9 +30,6 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 	if t.row.correspondenceID == uuid.Nil {
 		return d.first(ctx, held, t, order)
 	}
-	if t.isPublishedSince(order) {
-		return d.anew(ctx, held, t, order)
-	}
 	gone, err := d.follow(ctx, t, order)
 	switch {
 	case err != nil:
@@ -99,7 +96,7 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	}
 	t.warn(request.Warnings...)
 	t.heldBack = request.HeldBack
-	underWay := inDoubt && !t.anew && t.row.dueAt.After(t.now)
+	underWay := inDoubt && !t.anew && t.isNear(t.row.dueAt)
 	if err := d.expect(ctx, held, t, order, underWay); err != nil {
 		return err
 	}
@@ -111,9 +108,6 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	}
 	t.row.correspondenceID, t.row.dialogID = answer.CorrespondenceID, uuid.Nil
 	t.row.stage, t.row.outcome, t.row.reason = transferred, ledger.Created, ""
-	if !request.Body.MakeAvailable && !mapping.IsPublished(t.message) {
-		t.row.reason = reasonUnpublished
-	}
 	t.row.sent = mapping.Sent(nil).With(mapping.Told(request.Body))
 	t.outcome = ledger.Created
 	t.settle()
@@ -127,7 +121,9 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 			t.row.dueAt = d.Now().Add(mapping.VerifyAfter)
 		}
 	case mapping.StayHidden, mapping.PublishNow:
-		t.publish = !order.TransferOnly
+		// One that is published yet to be is dated by when it is to be seen as long as that lies ahead (9.4), and by its migration once
+		// it does not: it goes all the way at once.
+		t.publish = !order.TransferOnly || !mapping.IsPublished(t.message)
 		switch due := t.row.dueAt; {
 		case due.IsZero():
 			t.row.dueAt = t.heldBack
@@ -223,7 +219,7 @@ func (t *task) lose(err error) {
 	t.refuse(err)
 	if t.row.reason == "" || transport.Classify(err) != transport.Permanent {
 		t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
-	} else {
+	} else if t.row.reason != reasonAnswerLost {
 		t.row.dueAt = t.heldBack
 	}
 }
@@ -303,7 +299,7 @@ func (d *Deliverer) follow(ctx context.Context, t *task, order Order) (gone bool
 // followed decides what is left to do of a message of which everything new was told.
 func (t *task) followed(news *mapping.News, order Order) {
 	unchanged := t.message.ChangeSeq <= t.row.changeSeq
-	pending := t.dialogUnderWay(t.now)
+	pending := t.dialogUnderWay()
 	if t.message.ChangeSeq < t.row.changeSeq && t.row.dueAt.After(t.heldBack) {
 		t.heldBack = t.row.dueAt // an older listing does not know what is still ahead
 	}
@@ -325,7 +321,7 @@ func (t *task) followed(news *mapping.News, order Order) {
 	case t.row.refused() && order.TransferOnly:
 		t.row.outcome, t.row.reason = ledger.Created, "" // publish tries again; until it does, the message is hidden
 		t.fail(errRefused)
-	case !order.TransferOnly:
-		t.publishDated()
+	default:
+		t.publish = !order.TransferOnly
 	}
 }

@@ -67,7 +67,7 @@ func TestAddressesAreThoseThatDialogportenTakes(t *testing.T) {
 	t.Parallel()
 	for value, taken := range map[string]bool{
 		"urn:sak:12": true, "https://a.no/%7Bx%7D": true, "sak/12": true, "sak-12": true, "urn:sak:{12}": false, "urn:sak:a|b": false,
-		`urn:sak:"x"`: false, "urn:%zz": false, `urn:a\b`: false, "urn:a b": false,
+		`urn:sak:"x"`: false, "urn:%zz": false, `urn:a\b`: false, "": false, "urn:a b": false,
 	} {
 		body, warnings := make1(t, plain(func(m *altinn2.Message) {
 			m.ExternalReferences = []altinn2.ExternalReference{{Type: int(correspondence.ReferenceProcess), Value: value}}

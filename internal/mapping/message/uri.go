@@ -9,6 +9,9 @@ import (
 
 // isWellFormed tells whether a text is a URI, absolute or not, in which nothing needs to be escaped.
 func isWellFormed(text string) bool {
+	if text == "" {
+		return false
+	}
 	for i := range len(text) {
 		const del = 0x7f
 		switch c := text[i]; {
