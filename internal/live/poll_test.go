@@ -813,6 +813,58 @@ func TestMigratedAnewWhileTheOldOneIsOnItsWay(t *testing.T) {
 	assert.False(t, p.has(old))
 }
 
+// Both are recorded at the same moment: neither transaction sees the other's row.
+func TestMigratedAnewAndRecordedAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t)
+	p.poll(t, live.ReachBatch)
+	p.pass(2 * time.Hour)
+	old := p.form(t, 90*time.Minute, 4711)
+	p.poll(t, live.ReachBatch)
+	require.True(t, p.has(old))
+	const gate = 4711
+	holder, err := p.pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer holder.Release()
+	for _, statement := range []string{
+		"create table kept as select * from ledger where a2_ref = 4711",
+		"delete from ledger where a2_ref = 4711", // as if its transaction were still open
+		"create function await_gate() returns trigger language plpgsql as 'begin perform pg_advisory_xact_lock_shared(4711); return null; end'",
+		"create constraint trigger gate after insert or update on poll_org deferrable initially deferred for each row execute function await_gate()",
+	} {
+		_, err := p.pool.Exec(t.Context(), statement)
+		require.NoError(t, err)
+	}
+	_, err = holder.Exec(t.Context(), "select pg_advisory_lock($1)", gate)
+	require.NoError(t, err)
+	p.pass(5 * time.Minute)
+	anew := p.form(t, 80*time.Minute, 4711) // removes the old instance
+	polled := make(chan struct{})
+	go func() {
+		defer close(polled)
+		p.poll(t, live.ReachBatch)
+	}()
+	atGate := func() {
+		for waits := false; !waits; {
+			err := holder.QueryRow(t.Context(), "select count(*) > 0 from pg_locks where locktype = 'advisory' and not granted and objid = $1"+
+				" and database = (select oid from pg_database where datname = current_database())", gate).Scan(&waits)
+			require.NoError(t, err)
+		}
+	}
+	// The page comes to the gate when its row of the new one is written, and not committed yet.
+	for atGate(); !p.has(anew); atGate() {
+		_, err = holder.Exec(t.Context(), "select pg_advisory_unlock($1), pg_advisory_lock($1)", gate)
+		require.NoError(t, err)
+	}
+	_, err = holder.Exec(t.Context(), "insert into ledger select * from kept")
+	require.NoError(t, err)
+	_, err = holder.Exec(t.Context(), "select pg_advisory_unlock($1)", gate)
+	require.NoError(t, err)
+	<-polled
+	assert.True(t, p.has(anew))
+	assert.False(t, p.has(old), "one form has one dialog")
+}
+
 func TestTwoInstancesOfOneReferenceThatBothLiveBothStay(t *testing.T) {
 	t.Parallel()
 	p := newPolling(t)

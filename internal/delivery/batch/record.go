@@ -33,6 +33,24 @@ var errAgain = errors.New("items are to be delivered again")
 func (c *Carrier) Record(ctx context.Context, settled []*Row, write func(context.Context, *db.Queries) error) error {
 	c.unrecorded = settled
 	looked := map[uuid.UUID]bool{}
+	if err := c.record(ctx, settled, looked, write); err != nil {
+		return err
+	}
+	c.unrecorded = nil
+	others, err := c.others(ctx, settled, looked)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	if err := c.redeliver(ctx, others); err != nil {
+		return err
+	}
+	return c.record(ctx, others, looked, func(context.Context, *db.Queries) error { return nil }) // as an event's delivery is
+}
+
+// record writes rows; looked are items that were delivered again for the sake of their form.
+func (c *Carrier) record(
+	ctx context.Context, settled []*Row, looked map[uuid.UUID]bool, write func(context.Context, *db.Queries) error,
+) error {
 	for {
 		var again []*Row
 		err := db.InTx(ctx, c.Pool, func(_ pgx.Tx, q *db.Queries) error {
@@ -46,9 +64,6 @@ func (c *Carrier) Record(ctx context.Context, settled []*Row, write func(context
 			return err
 		})
 		if !errors.Is(err, errAgain) {
-			if err == nil {
-				c.unrecorded = nil
-			}
 			return err
 		}
 		for _, r := range again {
@@ -61,6 +76,23 @@ func (c *Carrier) Record(ctx context.Context, settled []*Row, write func(context
 			return err
 		}
 	}
+}
+
+// others are items of a form that was recorded under another item at the same moment: neither transaction saw the other's.
+func (c *Carrier) others(ctx context.Context, recorded []*Row, looked map[uuid.UUID]bool) ([]*Row, error) {
+	entries, _, _, _ := c.entriesOf(recorded) //nolint:dogsled // the rest is on record
+	shared, err := ledger.Sharing(ctx, db.New(c.Pool), entries)
+	if err != nil {
+		return nil, fmt.Errorf("look for forms that are recorded twice: %w", err)
+	}
+	var others []*Row
+	for i := range shared {
+		if id := shared[i].ItemID; !looked[id] {
+			looked[id] = true
+			others = append(others, c.rowOf(&shared[i]))
+		}
+	}
+	return others, nil
 }
 
 // Forget drops what has an outcome and is not to be recorded.
