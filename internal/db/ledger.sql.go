@@ -370,12 +370,12 @@ from i
 order by i.item_id
 on conflict (item_id) do update set
     dialog_id = case when excluded.item_id in (select item_id from unseen) then l.dialog_id else excluded.dialog_id end,
-    instance_guid = excluded.instance_guid,
+    instance_guid = coalesce(excluded.instance_guid, l.instance_guid),
     source_changed = coalesce(excluded.source_changed, l.source_changed),
     read_at = excluded.read_at,
     recorded_at = excluded.recorded_at,
     window_id = coalesce(excluded.window_id, l.window_id),
-    party_id = excluded.party_id,
+    party_id = coalesce(excluded.party_id, l.party_id),
     a1_ref = coalesce(excluded.a1_ref, l.a1_ref),
     a2_ref = coalesce(excluded.a2_ref, l.a2_ref),
     source = excluded.source,
@@ -406,8 +406,8 @@ type RecordItemsParams struct {
 }
 
 // Returns the items that were recorded. One that is missing was recorded by somebody else since its reading began: what
-// was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, and what is
-// known of the dialog when a delivery did not look at it.
+// was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, what is known
+// of the dialog when a delivery did not look at it, and always whose it is.
 func (q *Queries) RecordItems(ctx context.Context, arg RecordItemsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, recordItems,
 		arg.ItemIds,

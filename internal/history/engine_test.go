@@ -2,6 +2,7 @@ package history_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/altinn/dialogsync/internal/altinn"
 	"github.com/altinn/dialogsync/internal/altinn/register"
 	"github.com/altinn/dialogsync/internal/altinn/storage"
 	"github.com/altinn/dialogsync/internal/altinnsim"
@@ -36,6 +38,7 @@ import (
 	"github.com/altinn/dialogsync/internal/stream"
 	"github.com/altinn/dialogsync/internal/throttle"
 	"github.com/altinn/dialogsync/internal/transport"
+	"github.com/altinn/dialogsync/pkg/dialogid"
 	"github.com/altinn/dialogsync/pkg/dialogporten"
 )
 
@@ -298,6 +301,38 @@ func TestSecondWalkFindsEverythingThereAndWritesNothing(t *testing.T) {
 	assert.Zero(t, puts, "an update that would change nothing is not sent")
 	assert.Greater(t, e.sim.Requests.Count(altinnsim.ServiceDialogporten, "", ""), writes)
 	e.requireEqual(t)
+}
+
+// What the ledger knows of a form outlives being met unchanged: by that the form is asked for when it was migrated anew.
+func TestMigratedAnewAfterItWasMetUnchanged(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, generated(100))
+	for range 2 {
+		e.work(t, e.order(t, orderOf(ledger.A2ArchivedForms)))
+	}
+	forms := e.listed(t, ledger.A2ArchivedForms)
+	i := slices.IndexFunc(forms, func(l storage.Listed) bool {
+		return l.Instance.DataValues["A2ArchRef"] != "" && !l.Instance.IsSoftDeleted() && !l.Instance.IsHardDeleted()
+	})
+	require.GreaterOrEqual(t, i, 0)
+	old := forms[i]
+	form := map[string]any{}
+	require.NoError(t, json.Unmarshal(old.Raw, &form))
+	anew := altinn.InstanceID{PartyID: old.ID.PartyID, GUID: uuid.New()}
+	form["id"], form["data"] = anew.String(), []any{}
+	raw, err := json.Marshal(form)
+	require.NoError(t, err)
+	_, _, err = e.sim.Storage.MigrateInstance(raw) // removes the old instance
+	require.NoError(t, err)
+	_, err = e.sim.Storage.MigrateEvents(anew.GUID, nil)
+	require.NoError(t, err)
+
+	e.work(t, e.order(t, orderOf(ledger.A2ArchivedForms)))
+	created := old.Instance.Created.Time
+	_, alive := e.sim.Dialogporten.Dialog(dialogid.V7(anew.GUID, created))
+	assert.True(t, alive)
+	_, alive = e.sim.Dialogporten.Dialog(dialogid.V7(old.ID.GUID, created))
+	assert.False(t, alive, "one form has one dialog")
 }
 
 // Descending pages of Storage lose rows that share a time; many share one here, more than fit into a page.

@@ -11,8 +11,8 @@ cross join lateral (select * from ledger where ledger.item_id = wanted.id limit 
 
 -- name: RecordItems :many
 -- Returns the items that were recorded. One that is missing was recorded by somebody else since its reading began: what
--- was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, and what is
--- known of the dialog when a delivery did not look at it.
+-- was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, what is known
+-- of the dialog when a delivery did not look at it, and always whose it is.
 with i as (
     select unnest(@item_ids::uuid[]) as item_id, unnest(@dialog_ids::uuid[]) as dialog_id,
         unnest(@instance_guids::uuid[]) as instance_guid, unnest(@source_changed::timestamptz[]) as source_changed,
@@ -32,12 +32,12 @@ from i
 order by i.item_id
 on conflict (item_id) do update set
     dialog_id = case when excluded.item_id in (select item_id from unseen) then l.dialog_id else excluded.dialog_id end,
-    instance_guid = excluded.instance_guid,
+    instance_guid = coalesce(excluded.instance_guid, l.instance_guid),
     source_changed = coalesce(excluded.source_changed, l.source_changed),
     read_at = excluded.read_at,
     recorded_at = excluded.recorded_at,
     window_id = coalesce(excluded.window_id, l.window_id),
-    party_id = excluded.party_id,
+    party_id = coalesce(excluded.party_id, l.party_id),
     a1_ref = coalesce(excluded.a1_ref, l.a1_ref),
     a2_ref = coalesce(excluded.a2_ref, l.a2_ref),
     source = excluded.source,

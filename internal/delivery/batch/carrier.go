@@ -259,7 +259,8 @@ func alreadyThere(r *Row, listedAt time.Time, version int16) (delivery.Result, b
 		return delivery.Result{}, false
 	}
 	return delivery.Result{
-		Outcome: ledger.Unchanged, ItemID: k.ItemID, DialogID: k.DialogID, State: k.State, SourceChanged: k.SourceChanged, ReadAt: listedAt,
+		Outcome: ledger.Unchanged, Instance: r.Item.ID, ItemID: k.ItemID, DialogID: k.DialogID, State: k.State,
+		SourceChanged: k.SourceChanged, ReadAt: listedAt,
 	}, true
 }
 
