@@ -83,19 +83,11 @@ func (c *cli) itemSync(ctx context.Context, key string, f *itemFlags) error {
 	if err != nil {
 		return err
 	}
-	if !f.dryRun && strings.TrimSpace(f.reason) == "" {
-		return errReasonNeeded
-	}
-	pool, err := c.database(ctx, settings, commandPool)
+	pool, err := c.mayDeliver(ctx, settings, f, "item "+item.ID.String())
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	if !f.dryRun {
-		if err := c.confirm(&f.change, "Deliver item "+item.ID.String()+"?"); err != nil {
-			return err
-		}
-	}
 	rehearsal := (*transport.Rehearsal)(nil)
 	if f.dryRun {
 		rehearsal = &transport.Rehearsal{}
@@ -107,6 +99,34 @@ func (c *cli) itemSync(ctx context.Context, key string, f *itemFlags) error {
 	deliverer := newDeliverer(settings, p, pool, now)
 	result, err := c.deliver(ctx, pool, deliverer, item, f)
 	return c.reportItem(result, err, rehearsal)
+}
+
+// mayDeliver asks for what a delivery by hand needs unless it is a dry run, a reason and a yes, and opens the database.
+func (c *cli) mayDeliver(ctx context.Context, settings config.Config, f *itemFlags, what string) (*pgxpool.Pool, error) {
+	if !f.dryRun && strings.TrimSpace(f.reason) == "" {
+		return nil, errReasonNeeded
+	}
+	pool, err := c.database(ctx, settings, commandPool)
+	if err != nil || f.dryRun {
+		return pool, err
+	}
+	if err := c.confirm(&f.change, "Deliver "+what+"?"); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
+}
+
+// clock is the one that was typed, or the wall's.
+func (f *itemFlags) clock() (func() time.Time, error) {
+	if f.now == "" {
+		return time.Now, nil
+	}
+	at, err := altinn.ParseTime(f.now)
+	if err != nil {
+		return nil, usageError{"--now is not a time: write it as 2025-06-18T08:54:53Z"}
+	}
+	return func() time.Time { return at.Time }, nil
 }
 
 // item reads what was typed.
@@ -130,14 +150,8 @@ func (f *itemFlags) item(key string, environment config.Environment) (delivery.I
 	if environment != config.Local && (f.now != "" || f.attempt != 1) {
 		return item, nil, usageError{"--now and --attempt are for tests in environment local"}
 	}
-	if f.now == "" {
-		return item, time.Now, nil
-	}
-	at, err := altinn.ParseTime(f.now)
-	if err != nil {
-		return item, nil, usageError{"--now is not a time: write it as 2025-06-18T08:54:53Z"}
-	}
-	return item, func() time.Time { return at.Time }, nil
+	now, err := f.clock()
+	return item, now, err
 }
 
 func (c *cli) deliver(

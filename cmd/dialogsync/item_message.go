@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/altinn/dialogsync/internal/altinn"
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	"github.com/altinn/dialogsync/internal/config"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
@@ -45,19 +43,11 @@ func (c *cli) messageSync(ctx context.Context, key string, f *itemFlags) error {
 	if err != nil {
 		return err
 	}
-	if !f.dryRun && strings.TrimSpace(f.reason) == "" {
-		return errReasonNeeded
-	}
-	pool, err := c.database(ctx, settings, commandPool)
+	pool, err := c.mayDeliver(ctx, settings, f, "message "+message.Key(number))
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	if !f.dryRun {
-		if err := c.confirm(&f.change, "Deliver message "+message.Key(number)+"?"); err != nil {
-			return err
-		}
-	}
 	rehearsal := (*transport.Rehearsal)(nil)
 	if f.dryRun {
 		rehearsal = &transport.Rehearsal{Answer: message.RehearsedAnswer}
@@ -90,14 +80,9 @@ func (f *itemFlags) messageOf(key string, environment config.Environment) (int32
 		return 0, nil, usageError{"--app-id, --created and --attempt are for app instances"}
 	case environment != config.Local && f.now != "":
 		return 0, nil, usageError{"--now is for tests in environment local"}
-	case f.now == "":
-		return number, time.Now, nil
 	}
-	at, err := altinn.ParseTime(f.now)
-	if err != nil {
-		return 0, nil, usageError{"--now is not a time: write it as 2025-06-18T08:54:53Z"}
-	}
-	return number, func() time.Time { return at.Time }, nil
+	now, err := f.clock()
+	return number, now, err
 }
 
 func (c *cli) reportMessage(result message.Result, failed error, rehearsal *transport.Rehearsal) error {

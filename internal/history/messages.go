@@ -60,7 +60,7 @@ func (m *messages) carry(
 	if err != nil {
 		return false, nil, err
 	}
-	done := message.SettledRows(rows)
+	done := batch.SettledRows(rows)
 	m.wasSaved(m.savedOf(rows, done))
 	m.walker.Items.count(ctx, m.stream(), message.AccountsOf(done))
 	switch {
@@ -101,7 +101,7 @@ func (m *messages) savedOf(rows []message.Row, now []*message.Row) saved {
 		return s
 	}
 	var keys []string
-	for _, r := range message.SettledRows(rows) {
+	for _, r := range batch.SettledRows(rows) {
 		keys = append(keys, r.Key())
 	}
 	s.items = settledFirst(m.window.Items, m.window.ItemsDone, keys)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
 	"github.com/altinn/dialogsync/internal/stream"
@@ -76,7 +77,7 @@ func (w *messageWalk) deliver(ctx context.Context, rows []message.Row, lookedAt 
 		return true, fmt.Errorf("bring messages over: %w", err)
 	}
 	w.noteAlone(rows, end)
-	counts := w.count(message.SettledRows(rows))
+	counts := w.count(batch.SettledRows(rows))
 	r.totals.Merge(counts.accounts)
 	r.poller.Metrics.delivered(ctx, r.reach, counts)
 	if end.Waiting != "" {

@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
+
+	"github.com/altinn/dialogsync/pkg/httpanswer"
 )
 
 // Exchange is one request with its answer, as measured.
@@ -148,7 +150,7 @@ func (s stopwatch) RoundTrip(r *http.Request) (*http.Response, error) {
 	laps.last.Store(int64(time.Since(start)))
 	if response != nil && AsksForLess(response.StatusCode) {
 		laps.refused.Store(int64(response.StatusCode))
-		laps.retryAfter.Store(int64(RetryAfter(response.Header, time.Now())))
+		laps.retryAfter.Store(int64(httpanswer.RetryAfter(response.Header, time.Now())))
 	}
 	return response, err
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/altinn/dialogsync/pkg/httpanswer"
 )
 
 // RetryPolicy is how a request is repeated within the call. These retries bridge a hiccup; longer waits are the
@@ -65,7 +67,7 @@ func (t retry) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		wait := waits.NextBackOff()
 		if response != nil {
-			wait = max(wait, RetryAfter(response.Header, time.Now()))
+			wait = max(wait, httpanswer.RetryAfter(response.Header, time.Now()))
 		}
 		if wait > t.policy.MaxWait {
 			return response, err

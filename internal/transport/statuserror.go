@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/altinn/dialogsync/pkg/httpanswer"
 )
 
 // StatusError is an answer that a client did not want. Its text has no ids of people: the route is a template and the
@@ -57,6 +59,6 @@ func (e *StatusError) Permanent() bool { return e.Cause == Permanent }
 func newStatusError(service string, request *http.Request, response *http.Response, body []byte) *StatusError {
 	return &StatusError{
 		Service: service, Method: request.Method, Route: RouteTemplate(request.URL.Path), Status: response.StatusCode,
-		Keys: problemKeys(body), RetryAfter: RetryAfter(response.Header, time.Now()),
+		Keys: problemKeys(body), RetryAfter: httpanswer.RetryAfter(response.Header, time.Now()),
 	}
 }

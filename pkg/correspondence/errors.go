@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/altinn/dialogsync/pkg/httpanswer"
 )
 
 // Code is the number of a fault, `errorCode` in a problem document (correspondence reference 3.3).
@@ -112,7 +114,7 @@ var memberPath = regexp.MustCompile(`^[$A-Za-z][A-Za-z0-9_.\[\]-]{0,149}$`)
 
 // newError reads a problem document as far as the answer has one.
 func newError(response *http.Response, body []byte) *Error {
-	failure := &Error{Status: response.StatusCode, RetryAfter: retryAfter(response.Header, time.Now())}
+	failure := &Error{Status: response.StatusCode, RetryAfter: httpanswer.RetryAfter(response.Header, time.Now())}
 	var problem struct {
 		ErrorCode json.Number                `json:"errorCode"`
 		TraceID   string                     `json:"traceId"`
@@ -121,7 +123,7 @@ func newError(response *http.Response, body []byte) *Error {
 	if json.Unmarshal(body, &problem) != nil {
 		return failure
 	}
-	failure.TraceID = plainTraceID(problem.TraceID)
+	failure.TraceID = httpanswer.TraceID(problem.TraceID)
 	if number, err := problem.ErrorCode.Int64(); err == nil {
 		failure.Code = Code(number)
 	}
@@ -144,25 +146,4 @@ func newError(response *http.Response, body []byte) *Error {
 	}
 	slices.Sort(failure.Paths)
 	return failure
-}
-
-// plainTraceID lets nothing into an error's text but what a trace id is made of.
-func plainTraceID(text string) string {
-	const longest = 64
-	if len(text) > longest || strings.Trim(text, "0123456789abcdefABCDEF-:|.") != "" {
-		return ""
-	}
-	return text
-}
-
-// retryAfter reads the header in seconds or as an HTTP date.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/altinn/dialogsync/pkg/httpanswer"
 )
 
 // Keys of a problem document's errors object that callers branch on (Dialogporten reference, 3).
@@ -140,12 +142,12 @@ func newError(response *http.Response, body []byte) *Error {
 		TraceID string                     `json:"traceId"`
 		Errors  map[string]json.RawMessage `json:"errors"`
 	}
-	failure := &Error{Status: response.StatusCode, RetryAfter: retryAfter(response.Header, time.Now())}
+	failure := &Error{Status: response.StatusCode, RetryAfter: httpanswer.RetryAfter(response.Header, time.Now())}
 	if json.Unmarshal(body, &problem) != nil {
 		return failure
 	}
 	failure.Title, failure.Detail = problem.Title, problem.Detail
-	failure.TraceID = plainTraceID(problem.TraceID)
+	failure.TraceID = httpanswer.TraceID(problem.TraceID)
 	if len(problem.Errors) > 0 {
 		failure.Errors = make(map[string][]string, len(problem.Errors))
 	}
@@ -155,25 +157,4 @@ func newError(response *http.Response, body []byte) *Error {
 		failure.Errors[key] = messages
 	}
 	return failure
-}
-
-// plainTraceID lets nothing into an error's text but what a trace id is made of.
-func plainTraceID(text string) string {
-	const longest = 64
-	if len(text) > longest || strings.Trim(text, "0123456789abcdefABCDEF-:|.") != "" {
-		return ""
-	}
-	return text
-}
-
-// retryAfter reads the header in seconds or as an HTTP date.
-func retryAfter(header http.Header, now time.Time) time.Duration {
-	value := header.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
-	}
-	return 0
 }

@@ -125,10 +125,16 @@ func changedAt(instance *altinn.Instance) time.Time {
 	return instance.LastChanged.UTC().Truncate(time.Microsecond)
 }
 
+// settled is a row that can tell whether it has an outcome.
+type settled[R any] interface {
+	*R
+	Settled() bool
+}
+
 // SettledPrefix is how many rows from the front have an outcome: as much as a checkpoint can stand for.
-func SettledPrefix(rows []Row) int {
+func SettledPrefix[R any, P settled[R]](rows []R) int {
 	for i := range rows {
-		if !rows[i].settled {
+		if !P(&rows[i]).Settled() {
 			return i
 		}
 	}
@@ -136,14 +142,14 @@ func SettledPrefix(rows []Row) int {
 }
 
 // SettledRows are those that have an outcome.
-func SettledRows(rows []Row) []*Row {
-	settled := make([]*Row, 0, len(rows))
+func SettledRows[R any, P settled[R]](rows []R) []P {
+	found := make([]P, 0, len(rows))
 	for i := range rows {
-		if rows[i].settled {
-			settled = append(settled, &rows[i])
+		if r := P(&rows[i]); r.Settled() {
+			found = append(found, r)
 		}
 	}
-	return settled
+	return found
 }
 
 func (r *Row) settle(result delivery.Result) {

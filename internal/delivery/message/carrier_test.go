@@ -98,7 +98,7 @@ func TestPageIsCarriedThroughBothStages(t *testing.T) {
 
 	require.NoError(t, err)
 	assert.Zero(t, ending)
-	assert.Equal(t, len(rows), message.SettledPrefix(rows))
+	assert.Equal(t, len(rows), batch.SettledPrefix(rows))
 	assert.EqualValues(t, len(rows), o.accounts.Seen)
 	assert.True(t, o.accounts.Balanced())
 	assert.Positive(t, o.accounts.Skipped)
@@ -108,8 +108,8 @@ func TestPageIsCarriedThroughBothStages(t *testing.T) {
 
 	again := r.listed(t)
 	require.NoError(t, o.Recall(t.Context(), again))
-	assert.Equal(t, len(again), message.SettledPrefix(again), "what the window recorded is not done again")
-	assert.Zero(t, message.AccountsOf(message.SettledRows(again)).Seen)
+	assert.Equal(t, len(again), batch.SettledPrefix(again), "what the window recorded is not done again")
+	assert.Zero(t, message.AccountsOf(batch.SettledRows(again)).Seen)
 
 	p := newOwner(r)
 	p.WindowID = window + 1
@@ -380,7 +380,7 @@ func TestStoppedPageRecordsWhatWasDone(t *testing.T) {
 	ending, err := o.Bring(t.Context(), rows, transferOnly, o.write)
 	require.NoError(t, err)
 	assert.Zero(t, ending)
-	settled := len(message.SettledRows(rows))
+	settled := len(batch.SettledRows(rows))
 	assert.GreaterOrEqual(t, settled, 19)
 	assert.Less(t, settled, 60)
 	assert.EqualValues(t, settled, o.accounts.Seen)
@@ -420,7 +420,7 @@ func TestBusyMessageIsLeft(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotEmpty(t, ending.Failure)
 	assert.Empty(t, ending.Waiting)
-	assert.Equal(t, 2, message.SettledPrefix(rows))
+	assert.Equal(t, 2, batch.SettledPrefix(rows))
 	assert.EqualValues(t, 4, o.accounts.Seen)
 	assert.Zero(t, r.count(t, "quarantine"))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
 )
@@ -136,7 +137,7 @@ func TestStoppedPageThatCannotBeRecordedIsNotSettled(t *testing.T) {
 	})
 	require.NoError(t, err)
 	assert.Zero(t, r.count(t, "ledger"))
-	assert.Empty(t, message.SettledRows(rows))
+	assert.Empty(t, batch.SettledRows(rows))
 }
 
 // Records of which none can be read are the source's fault, and none of them is burned (Invariant 8).
@@ -158,7 +159,7 @@ func TestMalformedPageStopsTheStream(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, ending.Waiting, message.ReasonMalformed)
 	assert.Zero(t, r.count(t, "quarantine"))
-	assert.Empty(t, message.SettledRows(rows))
+	assert.Empty(t, batch.SettledRows(rows))
 
 	r.generate(t, 30)
 	o = newOwner(r)

@@ -215,27 +215,6 @@ func (r *Row) take(result Result) {
 	}
 }
 
-// SettledPrefix is how many rows from the front have an outcome.
-func SettledPrefix(rows []Row) int {
-	for i := range rows {
-		if !rows[i].settled {
-			return i
-		}
-	}
-	return len(rows)
-}
-
-// SettledRows are those that have an outcome.
-func SettledRows(rows []Row) []*Row {
-	settled := make([]*Row, 0, len(rows))
-	for i := range rows {
-		if rows[i].settled {
-			settled = append(settled, &rows[i])
-		}
-	}
-	return settled
-}
-
 // AccountsOf counts rows: seen from the listing, the rest from the outcomes.
 func AccountsOf(rows []*Row) batch.Accounts {
 	var a batch.Accounts

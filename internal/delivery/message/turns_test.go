@@ -82,7 +82,7 @@ func TestPageThatWaitsForItsTurnLetsOthersAtItsMessages(t *testing.T) {
 
 			require.NoError(t, err)
 			assert.Zero(t, ending)
-			assert.Equal(t, len(rows), message.SettledPrefix(rows))
+			assert.Equal(t, len(rows), batch.SettledPrefix(rows))
 			assert.EqualValues(t, len(rows), o.accounts.Seen)
 			assert.True(t, o.accounts.Balanced())
 			assert.Zero(t, o.admitted.Load())
@@ -151,7 +151,7 @@ func TestPartsOfAPageAreJudgedTogether(t *testing.T) {
 				return
 			}
 			assert.Zero(t, ending)
-			assert.Equal(t, all, message.SettledPrefix(rows))
+			assert.Equal(t, all, batch.SettledPrefix(rows))
 			assert.Equal(t, len(refused), r.count(t, "quarantine"))
 			assert.EqualValues(t, len(refused), o.accounts.Quarantined)
 			assert.EqualValues(t, all, o.accounts.Seen)
@@ -213,7 +213,7 @@ func TestFailureThatWasOvertakenIsNotRecorded(t *testing.T) {
 	require.NoError(t, liveErr)
 	require.NoError(t, err)
 	assert.Zero(t, ending)
-	assert.Equal(t, len(rows), message.SettledPrefix(rows))
+	assert.Equal(t, len(rows), batch.SettledPrefix(rows))
 	assert.Zero(t, r.count(t, "quarantine"))
 	assert.Equal(t, len(rows), r.count(t, "message where stage = 'published'"))
 	assert.Zero(t, o.accounts.Quarantined)
@@ -301,7 +301,7 @@ func (r *rig) slices(t *testing.T, rows []message.Row, alike *batch.Alike, capac
 		var err error
 		end, err = o.Publish(t.Context(), page, message.Order{Lane: message.History}, o.write)
 		require.NoError(t, err)
-		if settled = len(message.SettledRows(page)); settled == len(page) {
+		if settled = len(batch.SettledRows(page)); settled == len(page) {
 			return end, settled
 		}
 		if attempts++; end.Failure == "" {
@@ -400,7 +400,7 @@ func TestLargeFilesThatAreMissing(t *testing.T) {
 	ending, err := o.Bring(t.Context(), rows, transferOnly, o.write)
 	require.NoError(t, err)
 	assert.Zero(t, ending)
-	assert.Equal(t, all, message.SettledPrefix(rows))
+	assert.Equal(t, all, batch.SettledPrefix(rows))
 	assert.Equal(t, all/every, r.count(t, "quarantine where reason = '"+message.ReasonAttachmentMissing+"'"))
 }
 

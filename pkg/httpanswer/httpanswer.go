@@ -1,4 +1,5 @@
-package transport
+// Package httpanswer reads what error answers of the platform's services have in common.
+package httpanswer
 
 import (
 	"net/http"
@@ -11,9 +12,6 @@ import (
 // there is none, when it makes no sense, and when its time has passed.
 func RetryAfter(header http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(header.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
 	}
@@ -21,4 +19,14 @@ func RetryAfter(header http.Header, now time.Time) time.Duration {
 		return max(at.Sub(now), 0)
 	}
 	return 0
+}
+
+// TraceID lets nothing of a problem document's traceId into an error's text but what such an id is made of; a text with
+// anything else gives none.
+func TraceID(text string) string {
+	const longest = 64
+	if len(text) > longest || strings.Trim(text, "0123456789abcdefABCDEF-:|.") != "" {
+		return ""
+	}
+	return text
 }
