@@ -57,7 +57,7 @@ func (c *cli) messageSync(ctx context.Context, key string, f *itemFlags) error {
 		return err
 	}
 	deliverer := messages.deliverer
-	order := message.Order{Insist: true, Redo: !f.dryRun} // in a dry run nobody can tell which dialog there is
+	order := message.Order{Insist: true}
 	if f.migration {
 		order.Lane = message.History
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/altinn/dialogsync/internal/altinnsim"
 	"github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/altinnsim/generator"
 )
@@ -47,10 +48,12 @@ func TestMessageIsDelivered(t *testing.T) {
 	assert.Equal(t, []string{"kari: item sync " + key + ": citizen asked"}, r.actions(t))
 	assert.Equal(t, 1, r.tables(t)["ledger"])
 
+	calls := r.sim.Requests.Count(altinnsim.ServiceCorrespondence, "", "")
 	answer, got = r.sync(t, key) // a bare number is a message's
 	assert.Equal(t, exitOK, got.code, got.err)
 	assert.Equal(t, "unchanged", answer.Outcome)
 	assert.NotEmpty(t, answer.DialogID)
+	assert.Equal(t, calls, r.sim.Requests.Count(altinnsim.ServiceCorrespondence, "", ""), "nothing new, no call (17.9)")
 }
 
 func number(t *testing.T, key string) int32 {

@@ -35,6 +35,11 @@ func syncCommand(e *Explanation) string {
 	return text + " --reason TEXT"
 }
 
+// redoCommand also looks at a dialog that was made before: a sync of a message tells Correspondence what is new, and nothing else (17.9).
+func redoCommand(e *Explanation) string {
+	return fmt.Sprintf("dialogsync backfill create --source %s --redo --item %s --reason TEXT", e.Source, e.Item)
+}
+
 // isHistory tells whether the item last changed before live began.
 func (e *Explanation) isHistory() bool {
 	since, changed := e.Live.Since, e.Origin.Changed
@@ -168,7 +173,7 @@ func byStage(e *Explanation) (Verdict, bool) {
 		switch {
 		case !e.Dialog.Exists:
 			return Verdict{
-				Code: VerdictDialogLost, Next: syncCommand(e),
+				Code: VerdictDialogLost, Next: redoCommand(e),
 				Text: "Correspondence gave it a dialog that Dialogporten does not have: " + RemedyFor(e.Source, "dialog_lost").Do,
 			}, true
 		case !alive && e.Origin.State != OriginPurged:

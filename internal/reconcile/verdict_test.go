@@ -78,6 +78,7 @@ func TestVerdict(t *testing.T) {
 	const sync = "dialogsync item sync 1/a --reason TEXT"
 	const silent = "dialogsync item sync 1/a --migration --reason TEXT"
 	const message = "dialogsync item sync 88 --migration --reason TEXT"
+	const redo = "dialogsync backfill create --source a2-correspondence --redo --item 88 --reason TEXT"
 	for name, test := range map[string]struct {
 		e    *reconcile.Explanation
 		code reconcile.VerdictCode
@@ -144,7 +145,7 @@ func TestVerdict(t *testing.T) {
 			e.Message.Reason, e.Message.Remedy = "dialog_refused", &r
 		}), reconcile.VerdictUnpublished, "Dialogporten refused its dialog", message},
 		"message half done":    {knownMessage(hidden, func(e *reconcile.Explanation) { e.Dialog.Exists = true }), reconcile.VerdictUnpublished, "never recorded", message},
-		"message, dialog lost": {knownMessage(func(e *reconcile.Explanation) { e.Dialog = reconcile.DialogFacts{} }), reconcile.VerdictDialogLost, "Dialogporten does not have", message},
+		"message, dialog lost": {knownMessage(func(e *reconcile.Explanation) { e.Dialog = reconcile.DialogFacts{} }), reconcile.VerdictDialogLost, "Dialogporten does not have", redo},
 		"message, dialog gone": {knownMessage(func(e *reconcile.Explanation) { e.Dialog.DeletedAt = e.At }), reconcile.VerdictDialogLost, "its dialog is deleted", ""},
 		"message, orphan":      {knownMessage(func(e *reconcile.Explanation) { e.Message.Stage = db.MessageStagePurged }), reconcile.VerdictOutOfDate, "alive still", message},
 		"message, purged": {knownMessage(func(e *reconcile.Explanation) {

@@ -36,7 +36,7 @@ type Order struct {
 	Lane Lane
 	// TransferOnly leaves out the second stage of history: the messages stay hidden (Deliverer.Publish goes on with them).
 	TransferOnly bool
-	// Insist tries again what was refused although nothing changed since: a person asks.
+	// Insist tries again what was refused although nothing changed since, and looks again at a dialog that was missing: a person asks.
 	Insist bool
 	// Redo looks at what was brought over before, too: whether its dialog is there, and whether Correspondence agrees. What is not as it
 	// should be is put right where that can be done from here. It insists as well.

@@ -162,7 +162,8 @@ func TestRedoFindsWhatAPersonMustMend(t *testing.T) {
 			assert.Equal(t, ledger.Updated, result.Outcome)
 
 			test.mend(t, r, m, first)
-			result, err = r.Sync(t.Context(), m.ID, redo, asked)
+			person := message.Order{Lane: message.History, Insist: true} // looks at what it was told is missing
+			result, err = r.Sync(t.Context(), m.ID, person, asked)
 			require.NoError(t, err)
 			assert.Equal(t, test.mended, result.Outcome)
 			assert.Zero(t, r.count(t, "quarantine"))

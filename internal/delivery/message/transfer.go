@@ -313,7 +313,7 @@ func (t *task) followed(news *mapping.News, order Order) {
 		t.row.dueAt = t.heldBack
 	case t.row.stage != transferred:
 		t.row.dueAt = t.heldBack
-		t.verify = order.Redo && t.row.stage == published
+		t.verify = t.row.stage == published && (order.Redo || order.Insist && t.row.outcome == ledger.Failed)
 		t.publish = t.verify
 	case pending: // its dialog is on its way
 	case t.row.refused() && unchanged && !order.Insist && !order.Redo:
