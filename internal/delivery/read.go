@@ -272,9 +272,14 @@ func (r *reading) result(outcome ledger.Outcome, state ledger.DialogState) Resul
 		result.SourceChanged = r.instance.LastChanged.UTC().Truncate(time.Microsecond)
 	}
 	if r.instance != nil {
-		result.A1Ref, result.A2Ref = archiveRef(r.instance, "A1ArchRef"), archiveRef(r.instance, "A2ArchRef")
+		result.A1Ref, result.A2Ref = ArchiveRefs(r.instance)
 	}
 	return result
+}
+
+// ArchiveRefs are a form's numbers in the archives of Altinn 1 and Altinn 2; 0: it has none.
+func ArchiveRefs(instance *altinn.Instance) (a1, a2 int32) {
+	return archiveRef(instance, "A1ArchRef"), archiveRef(instance, "A2ArchRef")
 }
 
 // archiveRef is a form's number in the archive of an older platform, kept as text (Storage reference 12.1); 0 when it has none.

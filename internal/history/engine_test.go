@@ -303,36 +303,69 @@ func TestSecondWalkFindsEverythingThereAndWritesNothing(t *testing.T) {
 	e.requireEqual(t)
 }
 
-// What the ledger knows of a form outlives being met unchanged: by that the form is asked for when it was migrated anew.
+// migrateAnew migrates a form anew that is there already, which removes the old instance.
+func (e *engine) migrateAnew(t *testing.T) (old storage.Listed, anew altinn.InstanceID) {
+	t.Helper()
+	forms := e.listed(t, ledger.A2ArchivedForms)
+	i := slices.IndexFunc(forms, func(l storage.Listed) bool {
+		return l.Instance.DataValues["A2ArchRef"] != "" && !l.Instance.IsSoftDeleted() && !l.Instance.IsHardDeleted()
+	})
+	require.GreaterOrEqual(t, i, 0)
+	old = forms[i]
+	form := map[string]any{}
+	require.NoError(t, json.Unmarshal(old.Raw, &form))
+	anew = altinn.InstanceID{PartyID: old.ID.PartyID, GUID: uuid.New()}
+	form["id"], form["data"] = anew.String(), []any{}
+	raw, err := json.Marshal(form)
+	require.NoError(t, err)
+	_, _, err = e.sim.Storage.MigrateInstance(raw)
+	require.NoError(t, err)
+	_, err = e.sim.Storage.MigrateEvents(anew.GUID, nil)
+	require.NoError(t, err)
+	return old, anew
+}
+
+// toldAnew is how many events tell live to look at a form that was migrated anew.
+func (e *engine) toldAnew(t *testing.T, form storage.Listed) (n int) {
+	t.Helper()
+	const events = "select count(*) from inbox where intake = 'anew' and instance_guid = $1 and party_id = $2"
+	require.NoError(t, e.pool.QueryRow(t.Context(), events, form.ID.GUID, form.ID.PartyID).Scan(&n))
+	return n
+}
+
+// What the ledger knows of a form outlives being met unchanged: by that the form is asked for when it was migrated anew. That it cannot be
+// read holds up nothing.
 func TestMigratedAnewAfterItWasMetUnchanged(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t, generated(100))
 	for range 2 {
 		e.work(t, e.order(t, orderOf(ledger.A2ArchivedForms)))
 	}
-	forms := e.listed(t, ledger.A2ArchivedForms)
-	i := slices.IndexFunc(forms, func(l storage.Listed) bool {
-		return l.Instance.DataValues["A2ArchRef"] != "" && !l.Instance.IsSoftDeleted() && !l.Instance.IsHardDeleted()
+	old, anew := e.migrateAnew(t)
+	e.fault(t, faults.Rule{
+		Service: altinnsim.ServiceStorage, Method: http.MethodGet, Path: old.ID.GUID.String(), Effect: faults.EffectStatus,
+		Status: http.StatusInternalServerError,
 	})
-	require.GreaterOrEqual(t, i, 0)
-	old := forms[i]
-	form := map[string]any{}
-	require.NoError(t, json.Unmarshal(old.Raw, &form))
-	anew := altinn.InstanceID{PartyID: old.ID.PartyID, GUID: uuid.New()}
-	form["id"], form["data"] = anew.String(), []any{}
-	raw, err := json.Marshal(form)
-	require.NoError(t, err)
-	_, _, err = e.sim.Storage.MigrateInstance(raw) // removes the old instance
-	require.NoError(t, err)
-	_, err = e.sim.Storage.MigrateEvents(anew.GUID, nil)
-	require.NoError(t, err)
-
 	e.work(t, e.order(t, orderOf(ledger.A2ArchivedForms)))
-	created := old.Instance.Created.Time
-	_, alive := e.sim.Dialogporten.Dialog(dialogid.V7(anew.GUID, created))
+	_, alive := e.sim.Dialogporten.Dialog(dialogid.V7(anew.GUID, old.Instance.Created.Time))
 	assert.True(t, alive)
-	_, alive = e.sim.Dialogporten.Dialog(dialogid.V7(old.ID.GUID, created))
-	assert.False(t, alive, "one form has one dialog")
+	assert.Equal(t, 1, e.toldAnew(t, old))
+}
+
+// As after a crash between the recording of two items of one form at the same moment and the second look for such.
+func TestTwoItemsOfAFormAreFoundByLaterWalks(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, generated(60))
+	e.work(t, e.order(t, orderOf(ledger.A2ArchivedForms)))
+	old, anew := e.migrateAnew(t)
+	result, err := e.deliverer.Deliver(t.Context(), delivery.Item{
+		Source: ledger.A2ArchivedForms, ID: anew, Created: old.Instance.Created.Time, Migration: true, Attempt: 4,
+	})
+	require.NoError(t, err)
+	_, err = ledger.Record(t.Context(), db.New(e.pool), []ledger.Entry{result.Entry()})
+	require.NoError(t, err)
+	e.work(t, e.order(t, orderOf(ledger.A2ArchivedForms)))
+	assert.Equal(t, 1, e.toldAnew(t, old))
 }
 
 // Descending pages of Storage lose rows that share a time; many share one here, more than fit into a page.

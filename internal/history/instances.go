@@ -143,33 +143,32 @@ func (t *instances) admit(ctx context.Context, listing []storage.Listed, positio
 	rows := make([]batch.Row, len(listing))
 	ids := make([]uuid.UUID, 0, len(listing))
 	inPage := make(map[string]bool, len(listing))
-	var malformed []string
+	keys := make([]string, 0, len(listing))
 	for i := range listing {
 		rows[i] = batch.NewRow(&listing[i], positions[i], t.item(listing[i].ID))
 		// The newest version of an item comes first; an older one further down is stale.
 		rows[i].Repeated = inPage[rows[i].PageKey()]
 		inPage[rows[i].PageKey()] = true
-		if rows[i].Malformed() {
-			malformed = append(malformed, rows[i].Key)
-			continue
+		keys = append(keys, rows[i].Key)
+		if !rows[i].Malformed() {
+			ids = append(ids, rows[i].ItemID)
 		}
-		ids = append(ids, rows[i].ItemID)
 	}
 	q := db.New(t.walker.Pool)
 	known, err := ledger.Lookup(ctx, q, ids)
 	if err != nil {
 		return nil, fmt.Errorf("admit page: %w", err)
 	}
-	quarantined := map[string]int64{}
-	if len(malformed) > 0 {
-		if quarantined, err = ledger.QuarantinedBy(ctx, q, t.backfill.Source, malformed); err != nil {
-			return nil, fmt.Errorf("admit page: %w", err)
-		}
+	quarantined, err := ledger.QuarantinedBy(ctx, q, t.backfill.Source, keys)
+	if err != nil {
+		return nil, fmt.Errorf("admit page: %w", err)
 	}
 	for i := range rows {
 		r := &rows[i]
+		var window int64
+		window, r.Quarantined = quarantined[r.Key]
 		if r.Malformed() {
-			r.Repeated = r.Repeated || quarantined[r.Key] == t.window.ID
+			r.Repeated = r.Repeated || window == t.window.ID
 			continue
 		}
 		if entry, found := known[r.ItemID]; found {

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/altinn/dialogsync/internal/altinn"
-	"github.com/altinn/dialogsync/internal/ledger"
+	"github.com/altinn/dialogsync/internal/delivery"
 )
 
 // Intake is a way that commands come in by.
@@ -20,7 +20,7 @@ const (
 	// IntakeCommand is the sync command over HTTP (Storage reference 14).
 	IntakeCommand Intake = "command"
 	// IntakeAnew is our own word on a form that another instance now has the archive reference of (Storage reference 12.3).
-	IntakeAnew Intake = "anew"
+	IntakeAnew Intake = delivery.IntakeAnew
 )
 
 // Command says that an instance may have changed. It holds no content: the source is read (Invariant 3).
@@ -33,8 +33,6 @@ type Command struct {
 	// Migration: what it gives is written silently (Invariant 10).
 	Migration bool
 	Intake    Intake
-	// source is told by the app id when empty.
-	source ledger.Source
 }
 
 // Accepter takes commands in. Accept returns nil only after they are committed in PostgreSQL (Invariant 1); what it refuses

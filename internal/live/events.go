@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -338,23 +339,9 @@ func (e *Events) anew(ctx context.Context, q *db.Queries, ev *event, result deli
 	if err != nil {
 		return fmt.Errorf("event %d: %w", ev.ID, err)
 	}
-	var others []Command
-	for i := range shared {
-		if other := &shared[i]; other.ItemID != result.ItemID && !other.Instance.IsZero() {
-			others = append(others, Command{
-				ID: other.Instance, Created: dialogid.Time(other.ItemID), Migration: true, Intake: IntakeAnew, source: other.Source,
-			})
-		}
-	}
-	if len(others) == 0 {
-		return nil
-	}
-	p := columnsOf(others)
-	if p.Ids, err = q.NextInboxIDs(ctx, int32(len(others))); err != nil { //nolint:gosec // a handful
-		return fmt.Errorf("event %d: number others of its form: %w", ev.ID, err)
-	}
-	if err := q.AddToInbox(ctx, p); err != nil { // parked: the keeper gives them jobs
-		return fmt.Errorf("event %d: tell of others of its form: %w", ev.ID, err)
+	others := slices.DeleteFunc(shared, func(other ledger.Entry) bool { return other.ItemID == result.ItemID })
+	if err := delivery.TellAnew(ctx, q, others); err != nil {
+		return fmt.Errorf("event %d: %w", ev.ID, err)
 	}
 	return nil
 }

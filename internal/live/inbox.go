@@ -1,7 +1,6 @@
 package live
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -232,7 +231,7 @@ func columnsOf(commands []Command) db.AddToInboxParams {
 		p.InstanceGuids = append(p.InstanceGuids, c.ID.GUID)
 		p.Created = append(p.Created, c.Created)
 		p.PartyIds = append(p.PartyIds, int32(c.ID.PartyID)) //nolint:gosec // check admits 31 bits
-		p.Sources = append(p.Sources, string(cmp.Or(c.source, sourceOf(c.AppID))))
+		p.Sources = append(p.Sources, string(sourceOf(c.AppID)))
 		p.Migrations = append(p.Migrations, c.Migration)
 		p.Intakes = append(p.Intakes, string(c.Intake))
 		p.AppIds = append(p.AppIds, c.AppID)

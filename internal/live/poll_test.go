@@ -780,6 +780,7 @@ func TestMigratedAnewLeavesOneDialog(t *testing.T) {
 	p.pass(5 * time.Minute)
 	anew := p.form(t, 80*time.Minute, 4711) // removes the old instance
 	p.poll(t, live.ReachBatch)
+	p.finish(t)
 	assert.True(t, p.has(anew))
 	assert.False(t, p.has(old), "nothing else tells of its end")
 	entry, _ := p.ledger(t, old)
@@ -809,6 +810,7 @@ func TestMigratedAnewWhileTheOldOneIsOnItsWay(t *testing.T) {
 		})
 	})
 	p.poll(t, live.ReachBatch)
+	p.finish(t)
 	assert.True(t, p.has(anew))
 	assert.False(t, p.has(old))
 }
@@ -861,6 +863,7 @@ func TestMigratedAnewAndRecordedAtTheSameMoment(t *testing.T) {
 	_, err = holder.Exec(t.Context(), "select pg_advisory_unlock($1)", gate)
 	require.NoError(t, err)
 	<-polled
+	p.finish(t)
 	assert.True(t, p.has(anew))
 	assert.False(t, p.has(old), "one form has one dialog")
 }
@@ -873,6 +876,7 @@ func TestTwoInstancesOfOneReferenceThatBothLiveBothStay(t *testing.T) {
 	one, other := p.form(t, 90*time.Minute, 1), p.form(t, 80*time.Minute, 2)
 	require.NoError(t, p.sim.Storage.SetValue(other.guid, "A2ArchRef", "1"))
 	p.poll(t, live.ReachBatch)
+	p.finish(t)
 	assert.True(t, p.has(one))
 	assert.True(t, p.has(other))
 }

@@ -4,8 +4,12 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/altinn/dialogsync/internal/altinn"
+	"github.com/altinn/dialogsync/internal/ledger"
 )
 
 func TestAlike(t *testing.T) {
@@ -54,4 +58,17 @@ func TestAccountsBalanceOnlyWhenEverythingSeenHasAnOutcome(t *testing.T) {
 	rows[0].result.Outcome = "an outcome nobody knows"
 	assert.False(t, AccountsOf(rows).Balanced())
 	assert.False(t, Accounts{Seen: 1, Skipped: 1, SkippedBy: map[string]int64{"gone": 2}}.Balanced())
+}
+
+// What failed is read again, whatever the ledger says of an earlier delivery.
+func TestWhatIsInQuarantineIsNotLeftAsItStands(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	known := ledger.Entry{SourceChanged: at, MappingVersion: 2, Outcome: ledger.Created, State: ledger.DialogAlive}
+	r := Row{Listed: &altinn.Instance{LastChanged: &altinn.Time{Time: at}}, Known: &known}
+	_, left := alreadyThere(&r, 2)
+	assert.True(t, left)
+	r.Quarantined = true
+	_, left = alreadyThere(&r, 2)
+	assert.False(t, left)
 }

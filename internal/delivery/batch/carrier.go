@@ -161,8 +161,9 @@ func CancelAfter(ctx context.Context, cancel context.CancelFunc, grace time.Dura
 
 // deliverRow settles a row, or leaves it pending. A reason means that a system is failing and no item is to blame.
 func (c *Carrier) deliverRow(ctx context.Context, r *Row, listedAt time.Time) (waiting string) {
-	if result, known := c.alreadyThere(r, listedAt); known {
+	if result, known := c.alreadyThere(r); known {
 		r.settle(result)
+		r.asItStands = true
 		c.Alike.Note(r.Key, "", false)
 		return ""
 	}
@@ -231,12 +232,12 @@ func (c *Carrier) deliverOnce(ctx context.Context, r *Row, listedAt time.Time) (
 }
 
 // alreadyThere tells whether nothing is to be done.
-func (c *Carrier) alreadyThere(r *Row, listedAt time.Time) (delivery.Result, bool) {
+func (c *Carrier) alreadyThere(r *Row) (delivery.Result, bool) {
 	switch {
 	case !c.Redo:
-		return alreadyThere(r, listedAt, mapping.Version)
+		return alreadyThere(r, mapping.Version)
 	case c.OlderThanMapping > 0:
-		return alreadyThere(r, listedAt, c.OlderThanMapping)
+		return alreadyThere(r, c.OlderThanMapping)
 	}
 	return delivery.Result{}, false
 }
@@ -253,15 +254,17 @@ func sameChange(r *Row) bool {
 
 // alreadyThere tells whether the ledger has this very change of the item, brought over by a mapping version or a later one. Skipped and
 // failed items are tried again, since what stood in their way may be gone.
-func alreadyThere(r *Row, listedAt time.Time, version int16) (delivery.Result, bool) {
+func alreadyThere(r *Row, version int16) (delivery.Result, bool) {
 	k := r.Known
-	if !sameChange(r) || k.MappingVersion < version || k.Outcome == ledger.Failed || k.Outcome == ledger.Skipped {
+	if !sameChange(r) || r.Quarantined || k.MappingVersion < version || k.Outcome == ledger.Failed || k.Outcome == ledger.Skipped {
 		return delivery.Result{}, false
 	}
-	return delivery.Result{
+	result := delivery.Result{
 		Outcome: ledger.Unchanged, Instance: r.Item.ID, ItemID: k.ItemID, DialogID: k.DialogID, State: k.State,
-		SourceChanged: k.SourceChanged, ReadAt: listedAt,
-	}, true
+		SourceChanged: k.SourceChanged, ReadAt: k.ReadAt,
+	}
+	result.A1Ref, result.A2Ref = delivery.ArchiveRefs(r.Listed)
+	return result, true
 }
 
 // blame settles what is still pending once it has held its owner up for long enough. It returns the failure of an item that still

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,125 +15,90 @@ import (
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/ledger"
-	"github.com/altinn/dialogsync/internal/mapping"
 	"github.com/altinn/dialogsync/internal/telemetry"
 	"github.com/altinn/dialogsync/internal/transport"
-	"github.com/altinn/dialogsync/pkg/dialogid"
 )
 
-// errAgain undoes a page's transaction: some items must be delivered again before it can hold.
-var errAgain = errors.New("items are to be delivered again")
+// errOvertaken undoes a page's transaction: somebody else recorded some of its items since they were read.
+var errOvertaken = errors.New("items are to be delivered again")
 
 // Record writes the rows that have an outcome into ledger and quarantine, in one transaction with what write writes of the
 // owner: checkpoint, accounts, and the proof that the epoch is still its own (Invariant 5). write returns an error to undo it
 // all; that error is returned.
 //
-// Before the transaction holds, two kinds of items are delivered again by reading everything: those that somebody else
-// recorded meanwhile (Invariant 4), and all items of a form that the ledger has under more than one. Where the form was migrated
-// anew the old instance is gone, and its dialog goes with it.
+// Items that somebody else recorded meanwhile are delivered again by reading everything before the transaction holds (Invariant 4). Forms
+// that the ledger has under more than one item are told to live with it: where one was migrated anew, the old one's dialog goes.
 func (c *Carrier) Record(ctx context.Context, settled []*Row, write func(context.Context, *db.Queries) error) error {
 	c.unrecorded = settled
-	looked := map[uuid.UUID]bool{}
-	if err := c.record(ctx, settled, looked, write); err != nil {
-		return err
-	}
-	c.unrecorded = nil
-	others, err := c.others(ctx, settled, looked)
-	if err != nil || len(others) == 0 {
-		return err
-	}
-	if err := c.redeliver(ctx, others); err != nil {
-		return err
-	}
-	return c.record(ctx, others, looked, func(context.Context, *db.Queries) error { return nil }) // as an event's delivery is
-}
-
-// record writes rows; looked are items that were delivered again for the sake of their form.
-func (c *Carrier) record(
-	ctx context.Context, settled []*Row, looked map[uuid.UUID]bool, write func(context.Context, *db.Queries) error,
-) error {
+	told := map[uuid.UUID]bool{}
 	for {
-		var again []*Row
+		var overtaken []*Row
+		clear(told)
 		err := db.InTx(ctx, c.Pool, func(_ pgx.Tx, q *db.Queries) error {
 			if err := write(ctx, q); err != nil {
 				return err
 			}
 			var err error
-			if again, err = c.write(ctx, q, settled, looked); err == nil && len(again) > 0 {
-				err = errAgain
+			if overtaken, err = c.write(ctx, q, settled); err != nil {
+				return err
 			}
-			return err
+			return c.tell(ctx, q, settled, told)
 		})
-		if !errors.Is(err, errAgain) {
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, errOvertaken) {
 			return err
 		}
-		for _, r := range again {
-			if r.aside && !looked[r.ItemID] {
-				settled = append(settled, r)
-			}
-			looked[r.ItemID] = true
-		}
-		if err := c.redeliver(ctx, again); err != nil {
+		if err := c.redeliver(ctx, overtaken); err != nil {
 			return err
 		}
 	}
+	c.unrecorded = nil
+	// Of two transactions at the same moment neither saw the other's form.
+	recorded := slices.DeleteFunc(slices.Clone(settled), func(r *Row) bool { return r.asItStands })
+	return c.tell(ctx, db.New(c.Pool), recorded, told)
 }
 
-// others are items of a form that was recorded under another item at the same moment: neither transaction saw the other's.
-func (c *Carrier) others(ctx context.Context, recorded []*Row, looked map[uuid.UUID]bool) ([]*Row, error) {
-	entries, _, _, _ := c.entriesOf(recorded) //nolint:dogsled // the rest is on record
-	shared, err := ledger.Sharing(ctx, db.New(c.Pool), entries)
-	if err != nil {
-		return nil, fmt.Errorf("look for forms that are recorded twice: %w", err)
-	}
-	var others []*Row
-	for i := range shared {
-		if id := shared[i].ItemID; !looked[id] {
-			looked[id] = true
-			others = append(others, c.rowOf(&shared[i]))
+// tell has live look at forms that are recorded under more than one item; told are those it was told of.
+func (c *Carrier) tell(ctx context.Context, q *db.Queries, rows []*Row, told map[uuid.UUID]bool) error {
+	var entries []ledger.Entry
+	for _, r := range rows {
+		if r.failure == nil && !r.Repeated {
+			entries = append(entries, r.result.Entry())
 		}
 	}
-	return others, nil
+	shared, err := ledger.Sharing(ctx, q, entries)
+	if err != nil {
+		return fmt.Errorf("look for forms that are recorded twice: %w", err)
+	}
+	shared = slices.DeleteFunc(shared, func(e ledger.Entry) bool { return told[e.ItemID] })
+	for i := range shared {
+		told[shared[i].ItemID] = true
+	}
+	return delivery.TellAnew(ctx, q, shared)
 }
 
 // Forget drops what has an outcome and is not to be recorded.
 func (c *Carrier) Forget() { c.unrecorded = nil }
 
-// write returns the rows that must be delivered again first; looked are items that have been, for the sake of their form.
-func (c *Carrier) write(ctx context.Context, q *db.Queries, rows []*Row, looked map[uuid.UUID]bool) (again []*Row, err error) {
+// write fails with errOvertaken, and the rows that must be delivered again first, if there are any.
+func (c *Carrier) write(ctx context.Context, q *db.Queries, rows []*Row) (again []*Row, err error) {
 	entries, bad, good, goodRead := c.entriesOf(rows)
 	overtaken, err := ledger.Record(ctx, q, entries)
 	if err != nil {
 		return nil, fmt.Errorf("record page: %w", err)
 	}
-	byID := make(map[uuid.UUID]*Row, len(rows))
-	for _, r := range rows {
-		if !r.Repeated && r.ItemID != uuid.Nil {
-			byID[r.ItemID] = r
+	if len(overtaken) > 0 {
+		for _, r := range rows {
+			if !r.Repeated && slices.Contains(overtaken, r.ItemID) {
+				again = append(again, r)
+			}
 		}
+		return again, errOvertaken
 	}
-	for _, id := range overtaken {
-		again = append(again, byID[id])
-	}
-	if len(again) > 0 {
-		return again, nil
-	}
-	shared, err := ledger.Sharing(ctx, q, entries)
-	if err != nil {
-		return nil, fmt.Errorf("record page: %w", err)
-	}
-	for i := range shared {
-		if looked[shared[i].ItemID] {
-			continue
-		}
-		r := byID[shared[i].ItemID]
-		if r == nil {
-			r = c.rowOf(&shared[i])
-		}
-		again = append(again, r)
-	}
-	if len(again) > 0 {
-		return again, nil
+	if err := c.take(ctx, q, rows); err != nil {
+		return nil, err
 	}
 	if err := Quarantine(ctx, q, c.Log, bad); err != nil {
 		return nil, fmt.Errorf("record page: %w", err)
@@ -141,6 +107,23 @@ func (c *Carrier) write(ctx context.Context, q *db.Queries, rows []*Row, looked 
 		return nil, fmt.Errorf("record page: %w", err)
 	}
 	return nil, nil
+}
+
+// take has the window count what it met and left as it stands.
+func (c *Carrier) take(ctx context.Context, q *db.Queries, rows []*Row) error {
+	var ids []uuid.UUID
+	for _, r := range rows {
+		if r.asItStands && !r.Repeated {
+			ids = append(ids, r.ItemID)
+		}
+	}
+	if len(ids) == 0 || !c.WindowTakes {
+		return nil
+	}
+	if err := q.TakeIntoWindow(ctx, db.TakeIntoWindowParams{WindowID: &c.WindowID, ItemIds: ids}); err != nil {
+		return fmt.Errorf("record page: count what is left as it stands: %w", err)
+	}
+	return nil
 }
 
 // Quarantine puts items in quarantine and logs each: one whose transaction does not hold is logged again.
@@ -154,21 +137,11 @@ func Quarantine(ctx context.Context, q *db.Queries, log *zap.Logger, bad []ledge
 	return nil
 }
 
-// rowOf makes a row of an item that the page does not hold. It is delivered silently: nothing happened to the form but its move.
-func (c *Carrier) rowOf(e *ledger.Entry) *Row {
-	return &Row{
-		Key: e.Instance.String(), ItemID: e.ItemID, aside: true,
-		Item: delivery.Item{
-			Source: e.Source, ID: e.Instance, Created: dialogid.Time(e.ItemID), Migration: true, Attempt: mapping.MaxPDFWaitAttempts + 1,
-		},
-	}
-}
-
 // entriesOf gives what the page leaves in ledger and quarantine; good are the keys to be released from quarantine, by readings that
 // began at goodRead.
 func (c *Carrier) entriesOf(rows []*Row) (entries []ledger.Entry, bad []ledger.Quarantined, good []string, goodRead []time.Time) {
 	for _, r := range rows {
-		if r.Repeated {
+		if r.Repeated || r.asItStands {
 			continue
 		}
 		if r.failure != nil {
@@ -193,7 +166,7 @@ func (c *Carrier) entriesOf(rows []*Row) (entries []ledger.Entry, bad []ledger.Q
 func (c *Carrier) entry(r *Row, result delivery.Result) ledger.Entry {
 	e := result.Entry()
 	e.Source = c.Source
-	if c.WindowTakes && !r.aside {
+	if c.WindowTakes {
 		e.WindowID = c.WindowID
 	}
 	if e.SourceChanged.IsZero() && result.Withheld == 0 {
@@ -206,12 +179,7 @@ func (c *Carrier) quarantined(r *Row) ledger.Quarantined {
 	q := ledger.Quarantined{
 		Source: c.Source, ItemKey: r.Key, ItemID: r.ItemID, AppID: r.Item.AppID, Position: r.Position,
 		InstanceCreated: r.Item.Created, Class: r.failure.Class.String(), Reason: r.failure.Reason, Detail: r.failure.Detail,
-		Attempts: 1, Org: c.Org,
-	}
-	if r.aside {
-		q.Org = ""
-	} else {
-		q.WindowID = c.WindowID
+		Attempts: 1, Org: c.Org, WindowID: c.WindowID,
 	}
 	return q
 }

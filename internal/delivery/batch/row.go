@@ -32,6 +32,8 @@ type Row struct {
 	Known *ledger.Entry
 	// Repeated: nothing is to be done or recorded, since this very version is recorded, or the page has a newer row of the item.
 	Repeated bool
+	// Quarantined: the item stands in quarantine, and is delivered whatever the ledger says of it.
+	Quarantined bool
 	// Met: the item is counted already, at another time of change; it is delivered again and not counted again.
 	Met bool
 	// Left: others are to bring the item over; it is neither delivered nor recorded.
@@ -43,8 +45,8 @@ type Row struct {
 	failure *delivery.Failure
 	// pending is why an unsettled row has none.
 	pending *delivery.Failure
-	// aside: not of the page. It is recorded and not counted.
-	aside bool
+	// asItStands: the ledger has it already. Nothing was read or written, so nothing is recorded but the window that met it.
+	asItStands bool
 }
 
 // NewRow makes a row of a listed instance. One that has no key or no time of creation is a bad item, not a failed page. item
@@ -154,7 +156,7 @@ func SettledRows[R any, P settled[R]](rows []R) []P {
 
 func (r *Row) settle(result delivery.Result) {
 	r.settled, r.result, r.failure, r.pending = true, result, nil, nil
-	r.ItemID = result.ItemID
+	r.ItemID, r.asItStands = result.ItemID, false
 }
 
 func (r *Row) fail(failure delivery.Failure, readAt time.Time) {
@@ -185,7 +187,7 @@ func (r *Row) GiveUp(cause delivery.Failure, readAt time.Time) { r.fail(cause, r
 func AccountsOf(rows []*Row) Accounts {
 	var a Accounts
 	for _, r := range rows {
-		if r.Repeated || r.Met || r.aside {
+		if r.Repeated || r.Met {
 			continue
 		}
 		a.Seen++
