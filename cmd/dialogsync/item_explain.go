@@ -99,7 +99,7 @@ func newMessageExplainer(settings config.Config, pool *pgxpool.Pool) (*reconcile
 		return transport.Config{Service: service, BaseURL: url, Token: token, Rehearsal: &transport.Rehearsal{}}
 	}
 	return &reconcile.Explainer{
-		Pool: pool, Now: time.Now,
+		Pool: pool, Now: time.Now, Selection: selectionOf(settings),
 		Messages: altinn2.New(settings.Altinn2URL, transport.NewClient(client("altinn2", settings.Altinn2URL)), nil),
 		Dialogs:  dialogporten.New(settings.DialogportenURL, transport.NewClient(client("dialogporten", settings.DialogportenURL))),
 	}, nil

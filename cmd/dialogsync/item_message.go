@@ -15,6 +15,7 @@ import (
 	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/correspondence"
 	"github.com/altinn/dialogsync/pkg/dialogporten"
@@ -157,9 +158,14 @@ func newMessagePlatform(
 		Source:         altinn2.New(settings.Altinn2URL, source, contents),
 		Correspondence: correspondence.New(settings.CorrespondenceURL, gateway, uploads),
 		Dialogs:        dialogporten.New(settings.DialogportenURL, dialogs),
-		Pool:           pool, Now: now, Rehearse: o.rehearsal != nil,
+		Pool:           pool, Now: now, Rehearse: o.rehearsal != nil, Selection: selectionOf(settings),
 	}
 	return p, nil
+}
+
+// selectionOf is which messages operators want brought over.
+func selectionOf(settings config.Config) mapping.Selection {
+	return mapping.Selection{Allowed: settings.MessageResources, Denied: settings.MessageResourcesDenied, MinAge: settings.MessageMinAge}
 }
 
 // directTokens gives the source of Maskinporten's own tokens; nil where none is configured.

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"time"
+
 	"go.uber.org/zap/zapcore"
 
 	"github.com/altinn/dialogsync/internal/telemetry"
@@ -50,6 +52,11 @@ type Config struct {
 	EventsSecret Secret
 	// ServiceBus is nil when there is no intake from the bus.
 	ServiceBus *ServiceBus
+
+	// MessageResources are the resources whose messages are brought over; empty: all. MessageResourcesDenied are not. MessageMinAge is how
+	// old messages of a resource must be. Resource ids are in lower case.
+	MessageResources, MessageResourcesDenied map[string]bool
+	MessageMinAge                            map[string]time.Duration
 
 	// SubmissionTransmissions turns on the transmissions of the mapping.
 	SubmissionTransmissions bool

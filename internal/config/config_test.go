@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zapcore"
@@ -95,7 +96,7 @@ func TestLocalHangsOnThePlatformURL(t *testing.T) {
 		"STORAGE_URL", "http://storage:1/", "SUBMISSION_TRANSMISSIONS", "True", "HTTP_ADDR", "127.0.0.1:0", "LOG_LEVEL", "debug",
 		"LOG_FORMAT", "console", "SERVICEBUS_CONNECTION", "Endpoint=x", "SERVICEBUS_QUEUE", "q", "SUBSCRIPTION_KEY", "k",
 		"MASKINPORTEN_URL", "http://127.0.0.1:8090/maskinporten", "MASKINPORTEN_CLIENT_ID", "c", "MASKINPORTEN_JWK", key(),
-		"MASKINPORTEN_SCOPES", " a  b ",
+		"MASKINPORTEN_SCOPES", " a  b ", "MESSAGE_RESOURCES", "A b", "MESSAGE_RESOURCES_DENIED", "c", "MESSAGE_MIN_AGE", "A=336h b=1h30m",
 	})...), config.NeedAll)
 	require.NoError(t, err)
 	require.Equal(t, "http://storage:1", c.StorageURL)
@@ -107,6 +108,9 @@ func TestLocalHangsOnThePlatformURL(t *testing.T) {
 	require.Equal(t, "q", c.ServiceBus.Queue)
 	require.Equal(t, "Endpoint=x", c.ServiceBus.Connection.Reveal())
 	require.Equal(t, []string{"a", "b"}, c.Maskinporten.Scopes)
+	require.Equal(t, map[string]bool{"a": true, "b": true}, c.MessageResources)
+	require.Equal(t, map[string]bool{"c": true}, c.MessageResourcesDenied)
+	require.Equal(t, map[string]time.Duration{"a": 336 * time.Hour, "b": 90 * time.Minute}, c.MessageMinAge)
 	require.Equal(t, "k", c.SubscriptionKey.Reveal())
 }
 
@@ -153,6 +157,8 @@ func TestOneLineForEachFault(t *testing.T) {
 		{"SERVICEBUS_CONNECTION", "SharedAccessKey=hunter2", "DIALOGSYNC_SERVICEBUS_QUEUE: is missing"},
 		{"SERVICEBUS_QUEUE", "q", "DIALOGSYNC_SERVICEBUS_CONNECTION: is missing"},
 		{"SUBMISSION_TRANSMISSIONS", "yes", "is neither true nor false"},
+		{"MESSAGE_MIN_AGE", "a=14d", "write resource=336h"},
+		{"MESSAGE_MIN_AGE", "336h", "write resource=336h"},
 		{"HTTP_ADDR", "8080", "is not an address"},
 		{"HTTP_ADDR", ":http-alt", "is not an address"},
 		{"LOG_LEVEL", "fatal", "is none of debug, info, warn and error"},

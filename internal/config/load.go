@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap/zapcore"
 
@@ -33,6 +34,9 @@ func Load(environ []string, needs ...Need) (Config, error) {
 	l.intake(&config)
 	config.SubscriptionKey = NewSecret(l.source.text(nameSubscriptionKey, ""))
 	config.Maskinporten = l.maskinporten(config.Environment)
+	config.MessageResources = l.set(nameMessageResources)
+	config.MessageResourcesDenied = l.set(nameMessageResourcesDenied)
+	config.MessageMinAge = l.ages(nameMessageMinAge)
 	config.SubmissionTransmissions = l.truth(nameSubmissionTransmissions)
 	config.HTTPAddr = l.httpAddr()
 	config.LogLevel = l.logLevel()
@@ -109,6 +113,36 @@ func (l *loader) defaultOrgsURL(config *Config) string {
 	default:
 		return ""
 	}
+}
+
+// set reads names, in lower case.
+func (l *loader) set(name string) map[string]bool {
+	var names map[string]bool
+	for word := range strings.FieldsSeq(l.source.text(name, "")) {
+		if names == nil {
+			names = map[string]bool{}
+		}
+		names[strings.ToLower(word)] = true
+	}
+	return names
+}
+
+// ages reads name=duration, names in lower case.
+func (l *loader) ages(name string) map[string]time.Duration {
+	var ages map[string]time.Duration
+	for word := range strings.FieldsSeq(l.source.text(name, "")) {
+		key, text, _ := strings.Cut(word, "=")
+		age, err := time.ParseDuration(text)
+		if err != nil || age <= 0 || key == "" {
+			l.source.fail(name, fmt.Sprintf("has %q; write resource=336h, with blanks between several", word))
+			continue
+		}
+		if ages == nil {
+			ages = map[string]time.Duration{}
+		}
+		ages[strings.ToLower(key)] = age
+	}
+	return ages
 }
 
 // links reads what links in dialogs are made from.

@@ -24,6 +24,9 @@ const (
 	nameEventsSecret            = prefix + "EVENTS_SECRET"
 	nameServiceBusConnection    = prefix + "SERVICEBUS_CONNECTION"
 	nameServiceBusQueue         = prefix + "SERVICEBUS_QUEUE"
+	nameMessageResources        = prefix + "MESSAGE_RESOURCES"
+	nameMessageResourcesDenied  = prefix + "MESSAGE_RESOURCES_DENIED"
+	nameMessageMinAge           = prefix + "MESSAGE_MIN_AGE"
 	nameSubmissionTransmissions = prefix + "SUBMISSION_TRANSMISSIONS"
 	nameHTTPAddr                = prefix + "HTTP_ADDR"
 	nameLogLevel                = prefix + "LOG_LEVEL"
@@ -36,6 +39,7 @@ func Names() []string {
 		nameDatabaseURL, nameEnvironment, namePlatformURL, nameStorageURL, nameRegisterURL, nameCorrespondenceURL,
 		nameDialogportenURL, nameAltinn2URL, nameAltinnHost, nameAdapterURL, nameOrgsURL, nameSubscriptionKey,
 		nameMaskinportenURL, nameMaskinportenClientID, nameMaskinportenJWK, nameMaskinportenScopes, nameEventsSecret,
-		nameServiceBusConnection, nameServiceBusQueue, nameSubmissionTransmissions, nameHTTPAddr, nameLogLevel, nameLogFormat,
+		nameServiceBusConnection, nameServiceBusQueue, nameMessageResources, nameMessageResourcesDenied, nameMessageMinAge,
+		nameSubmissionTransmissions, nameHTTPAddr, nameLogLevel, nameLogFormat,
 	}
 }

@@ -22,6 +22,7 @@ import (
 	simaltinn2 "github.com/altinn/dialogsync/internal/altinnsim/altinn2"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/live"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 	"github.com/altinn/dialogsync/internal/telemetry"
 )
 
@@ -83,6 +84,29 @@ func TestMessagesAreKeptCurrent(t *testing.T) {
 	l := m.live(t)
 	require.NotNil(t, l.Watermark)
 	assert.WithinDuration(t, time.Now(), *l.Watermark, time.Minute)
+	assert.Empty(t, m.quarantine(t))
+}
+
+// A message that is to be older first comes when it is, although nothing happens to it then.
+func TestMessagesOfAMinimumAge(t *testing.T) {
+	t.Parallel()
+	m := begun(t)
+	id := m.arrive(t)
+	record, _ := m.sim.Altinn2.Message(id)
+	m.poller.Messages.Selection = mapping.Selection{MinAge: map[string]time.Duration{strings.ToLower(record.ResourceID): 48 * time.Hour}}
+	m.batch(t)
+	assert.Empty(t, m.told())
+	assert.Equal(t, 1, m.count(t, "ledger where outcome = 'skipped' and reason = 'too_young'"))
+	m.pass(47 * time.Hour)
+	m.poll(t, live.ReachDue)
+	assert.Empty(t, m.told())
+	m.pass(61 * time.Minute)
+	m.poll(t, live.ReachDue)
+	assert.Equal(t, []string{callMigrate}, m.told())
+	m.due(t)
+	item, found := m.sim.Correspondence.Item(id)
+	require.True(t, found)
+	assert.False(t, item.Hidden)
 	assert.Empty(t, m.quarantine(t))
 }
 

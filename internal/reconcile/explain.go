@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
+
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -33,6 +35,8 @@ type Explainer struct {
 	// Messages reads Altinn 2, Dialogs its messages' dialogs; nil for instances.
 	Messages *altinn2.Client
 	Dialogs  *dialogporten.Client
+	// Selection is which messages the workers leave out.
+	Selection mapping.Selection
 	// Now is the wall clock, for what may be shown by now.
 	Now func() time.Time
 }

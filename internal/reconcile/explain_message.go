@@ -42,7 +42,7 @@ func (x *Explainer) Message(ctx context.Context, number int32) (*Explanation, er
 		return nil, fmt.Errorf("explain message %d: %w", number, err)
 	}
 	if m != nil {
-		e.foresee(m, x.Now())
+		e.foresee(m, &x.Selection, x.Now())
 	}
 	e.Verdict = Judge(e)
 	return e, nil
@@ -130,9 +130,13 @@ func (x *Explainer) readRetry(ctx context.Context, e *Explanation, number int32)
 }
 
 // foresee tells what a delivery would do now, as far as message and record tell: nobody over there is asked.
-func (e *Explanation) foresee(m *altinn2.Message, now time.Time) {
+func (e *Explanation) foresee(m *altinn2.Message, selection *mapping.Selection, now time.Time) {
 	if e.Message == nil || e.Message.CorrespondenceID == uuid.Nil {
-		if reason := mapping.Select(m); reason != "" {
+		reason := mapping.Select(m)
+		if reason == "" {
+			reason, _ = selection.LeavesOut(m, now)
+		}
+		if reason != "" {
 			e.would(ledger.Skipped, reason, nil)
 			return
 		}

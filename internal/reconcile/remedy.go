@@ -141,7 +141,15 @@ var instanceRemedies = map[string]Remedy{
 //
 //nolint:gochecknoglobals // a table
 var messageRemedies = map[string]Remedy{
-	"purged":             {"the message is permanently deleted", doNothing},
+	"purged": {"the message is permanently deleted", doNothing},
+	"resource_left_out": {
+		"operators chose not to bring messages of its resource over",
+		"nothing, if that is still so; else change DIALOGSYNC_MESSAGE_RESOURCES or DIALOGSYNC_MESSAGE_RESOURCES_DENIED and " +
+			"order its days as a backfill",
+	},
+	"too_young": {
+		"messages of its resource are brought over when they are older, by DIALOGSYNC_MESSAGE_MIN_AGE", "nothing: live takes it up then",
+	},
 	"recipient_deceased": {"the recipient is deceased; such messages are not brought over", doNothing},
 	"half_done":          {"its dialog was there although Correspondence called it refused; it is taken as made", doNothing},
 

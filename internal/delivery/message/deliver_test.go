@@ -17,6 +17,7 @@ import (
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
+	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 	"github.com/altinn/dialogsync/internal/transport"
 	"github.com/altinn/dialogsync/pkg/dialogid"
 )
@@ -176,6 +177,33 @@ func TestPurgedIsLeftOut(t *testing.T) {
 	assert.Equal(t, ledger.Skipped, result.Outcome)
 	assert.Equal(t, "purged", result.Reason)
 	assert.Empty(t, r.made())
+}
+
+// Chapter 1: operators choose resources, before anything is sent; what is over there goes on.
+func TestResourcesThatAreLeftOut(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	m := r.one(t, plain)
+	resource := map[string]bool{strings.ToLower(m.ResourceID): true}
+	for name, selection := range map[string]mapping.Selection{
+		"denied": {Denied: resource, Allowed: resource}, "not allowed": {Allowed: map[string]bool{"another": true}},
+	} {
+		r.Selection = selection
+		result, err := r.Deliver(t.Context(), m.ID, history)
+		require.NoError(t, err)
+		assert.Equal(t, ledger.Skipped, result.Outcome, name)
+		assert.Equal(t, "resource_left_out", result.Reason)
+		assert.Empty(t, r.made())
+	}
+	r.Selection = mapping.Selection{Allowed: resource}
+	result, err := r.Deliver(t.Context(), m.ID, history)
+	require.NoError(t, err)
+	assert.Equal(t, ledger.Created, result.Outcome)
+	r.Selection = mapping.Selection{Denied: resource}
+	require.NoError(t, r.sim.Altinn2.ChangePurge(m.ID, true))
+	result, err = r.Deliver(t.Context(), m.ID, history)
+	require.NoError(t, err)
+	assert.Equal(t, ledger.Purged, result.Outcome)
 }
 
 // P2c: a refusal counts as a failure, and is tried again after a change only.

@@ -134,6 +134,8 @@ type Deliverer struct {
 	Now func() time.Time
 	// Rehearse: nothing is written to the database. The clients must not send anything that changes something either.
 	Rehearse bool
+	// Selection leaves out what operators do not want brought over; what is on its way or over there already goes on.
+	Selection mapping.Selection
 	// Concurrency is how many messages of a page are brought over at a time; default 8.
 	Concurrency int
 	// Lease is for how long messages are held without a sign of life; default 1 minute.

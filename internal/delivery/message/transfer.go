@@ -83,7 +83,7 @@ func (d *Deliverer) changed(ctx context.Context, t *task) bool {
 func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order) error {
 	inDoubt := t.inDoubt()
 	t.doubted = t.row.reason == reasonAnswerLost
-	if t.leftOut(inDoubt) {
+	if t.leftOut(inDoubt) || !inDoubt && t.notChosen(&d.Selection) {
 		return nil
 	}
 	request, err := d.request(ctx, t, order)
@@ -150,6 +150,18 @@ func (t *task) leftOut(inDoubt bool) bool {
 	default:
 		return false
 	}
+	return true
+}
+
+// notChosen ends a first load of what operators do not want brought over, or not yet.
+func (t *task) notChosen(selection *mapping.Selection) bool {
+	reason, until := selection.LeavesOut(t.message, t.now)
+	if reason == "" {
+		return false
+	}
+	t.outcome, t.reason = ledger.Skipped, reason
+	t.row.outcome, t.row.reason, t.row.dueAt = ledger.Skipped, reason, until
+	t.settle()
 	return true
 }
 

@@ -2,6 +2,8 @@ package message
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/altinn/dialogsync/internal/altinn/altinn2"
 )
@@ -10,7 +12,32 @@ import (
 const (
 	ReasonPurged   = "purged"
 	ReasonDeceased = "recipient_deceased"
+	// ReasonResourceLeftOut and ReasonTooYoung are what operators chose, by a Selection.
+	ReasonResourceLeftOut = "resource_left_out"
+	ReasonTooYoung        = "too_young"
 )
+
+// Selection is which resources' messages are brought over, and when (chapter 1). The zero value is all of them, at once. Resource ids are
+// in lower case.
+type Selection struct {
+	// Allowed are the only resources that are brought over; empty: all. Denied are not, whatever Allowed says.
+	Allowed, Denied map[string]bool
+	// MinAge is how old a message of a resource must be, by its creation.
+	MinAge map[string]time.Duration
+}
+
+// LeavesOut tells why a message that was not brought over yet is left out by choice; empty: it is not. until is when it will not be any
+// longer, zero for one whose time does not come by itself.
+func (s *Selection) LeavesOut(m *altinn2.Message, now time.Time) (reason string, until time.Time) {
+	resource := strings.ToLower(ResourceID(m))
+	if s.Denied[resource] || len(s.Allowed) > 0 && !s.Allowed[resource] {
+		return ReasonResourceLeftOut, time.Time{}
+	}
+	if old := m.Created.Add(s.MinAge[resource]); old.After(now) && s.MinAge[resource] > 0 {
+		return ReasonTooYoung, old
+	}
+	return "", time.Time{}
+}
 
 // Select tells why a message that was not brought over yet is left out; empty: it is brought over. A message in the trash is, since
 // it may be taken out again (17.2, P2d); a purged one would get a dialog that nobody could see gone (5.4).
