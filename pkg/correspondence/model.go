@@ -105,8 +105,8 @@ type StatusEvent struct {
 	Status        Status    `json:"status"`
 	StatusText    string    `json:"statusText"`
 	StatusChanged time.Time `json:"statusChanged"`
-	// EventUserUUID is ignored by the service.
-	EventUserUUID uuid.UUID `json:"eventUserUuid"`
+	// EventUserUUID is ignored by the service; nil where no user is known.
+	EventUserUUID *uuid.UUID `json:"eventUserUuid"`
 	// EventUserPartyUUID is the acting party; zeros for the system.
 	EventUserPartyUUID uuid.UUID `json:"eventUserPartyUuid"`
 }

@@ -159,9 +159,10 @@ const (
 
 // Event is something that happened to a message. Events stand in no order.
 type Event struct {
-	Type     EventType `json:"type"`
-	At       time.Time `json:"at"`
-	UserUUID uuid.UUID `json:"userUuid"`
+	Type EventType `json:"type"`
+	At   time.Time `json:"at"`
+	// UserUUID is nil where no user is known.
+	UserUUID *uuid.UUID `json:"userUuid"`
 	// PartyUUID is the acting party; zeros: the system.
 	PartyUUID uuid.UUID `json:"partyUuid"`
 }

@@ -125,6 +125,37 @@ func TestNewsAreOnlyWhatIsNew(t *testing.T) {
 	assert.True(t, news.IsEmpty())
 }
 
+// A user that nobody knows stays unknown, and does not count in whether events are equal (5.4, 5.6).
+func TestEventWithoutUser(t *testing.T) {
+	t.Parallel()
+	m := plain()
+	require.NoError(t, json.Unmarshal([]byte(`[{"type":"published","at":"2025-06-30T10:06:09Z","userUuid":null,"partyUuid":"`+sender.String()+`"},
+		{"type":"read","at":"2025-06-30T10:06:46Z","partyUuid":"`+reader.String()+`"},
+		{"type":"confirmed","at":"2025-06-30T10:06:46Z","userUuid":"`+reader.String()+`","partyUuid":"`+reader.String()+`"}]`), &m.Events))
+	body, _ := make1(t, m)
+	news, err := message.Since(m, nil, now)
+	require.NoError(t, err)
+	for _, list := range [][]correspondence.StatusEvent{body.EventHistory[1:], news.Statuses} {
+		raw, err := json.Marshal(list)
+		require.NoError(t, err)
+		var users []struct {
+			User *string `json:"eventUserUuid"`
+		}
+		require.NoError(t, json.Unmarshal(raw, &users))
+		require.Len(t, users, 2)
+		assert.Nil(t, users[0].User)
+		assert.Equal(t, new(reader.String()), users[1].User)
+	}
+
+	sent := message.Sent(nil).With(message.Told(body))
+	for i := range m.Events {
+		m.Events[i].UserUUID = new(uuid.UUID)
+	}
+	news, err = message.Since(m, sent, now)
+	require.NoError(t, err)
+	assert.True(t, news.IsEmpty())
+}
+
 func TestHeldBackEventsComeLater(t *testing.T) {
 	t.Parallel()
 	m := plain(func(m *altinn2.Message) {
