@@ -105,6 +105,25 @@ func TestMalformedRecordHidesNoNeighbour(t *testing.T) {
 	assert.EqualValues(t, 2, page.Items[1].Message.ID)
 }
 
+// 16.1 gives the codes no type.
+func TestCodesAreTextsOrNumbers(t *testing.T) {
+	t.Parallel()
+	c := serve(t, answering(200, `{"items":[
+		{"altinn2CorrespondenceId":1,"serviceOwnerCode":"skd","serviceCode":3476,"serviceEditionCode":130314},
+		{"altinn2CorrespondenceId":2,"serviceOwnerCode":null,"serviceCode":"03476","serviceEditionCode":"130314"},
+		{"altinn2CorrespondenceId":3,"serviceEditionCode":["130314"]}],"hasMore":false}`))
+	page, err := c.History(t.Context(), altinn2.HistoryQuery{})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 3)
+	codes := func(m *altinn2.Message) []altinn2.Code {
+		require.NotNil(t, m)
+		return []altinn2.Code{m.ServiceOwnerCode, m.ServiceCode, m.ServiceEditionCode}
+	}
+	assert.Equal(t, []altinn2.Code{"skd", "3476", "130314"}, codes(page.Items[0].Message))
+	assert.Equal(t, []altinn2.Code{"", "03476", "130314"}, codes(page.Items[1].Message))
+	assert.Equal(t, transport.Permanent, transport.Classify(page.Items[2].Err))
+}
+
 func TestMessage(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

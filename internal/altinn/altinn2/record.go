@@ -15,9 +15,9 @@ type Message struct {
 	ArchiveUnitReference string `json:"archiveUnitReference"`
 	// ResourceID may be empty; then the three codes tell it.
 	ResourceID           string              `json:"resourceId"`
-	ServiceOwnerCode     string              `json:"serviceOwnerCode"`
-	ServiceCode          string              `json:"serviceCode"`
-	ServiceEditionCode   string              `json:"serviceEditionCode"`
+	ServiceOwnerCode     Code                `json:"serviceOwnerCode"`
+	ServiceCode          Code                `json:"serviceCode"`
+	ServiceEditionCode   Code                `json:"serviceEditionCode"`
 	Sender               Sender              `json:"sender"`
 	MessageSender        string              `json:"messageSender"`
 	SendersReference     string              `json:"sendersReference"`
@@ -40,6 +40,22 @@ type Message struct {
 	ChangedAt     time.Time      `json:"changedAt"`
 	// ChangeSeq grows with every committed change.
 	ChangeSeq int64 `json:"changeSeq"`
+}
+
+// Code is a service's code, owner or edition. The contract gives them no type: a number is taken as it is written.
+type Code string
+
+// UnmarshalJSON reads a text or a number; null is empty.
+func (c *Code) UnmarshalJSON(data []byte) error {
+	*c = ""
+	if len(data) > 0 && (data[0] == '-' || data[0] >= '0' && data[0] <= '9') {
+		*c = Code(data)
+		return nil
+	}
+	if err := json.Unmarshal(data, (*string)(c)); err != nil {
+		return fmt.Errorf("code: %w", err)
+	}
+	return nil
 }
 
 // Sender is the organisation that sent a message.

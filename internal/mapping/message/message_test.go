@@ -58,7 +58,7 @@ func TestFaults(t *testing.T) {
 func TestPrepared(t *testing.T) {
 	t.Parallel()
 	body, warnings := make1(t, plain(func(m *altinn2.Message) {
-		m.ResourceID, m.ServiceOwnerCode, m.ServiceCode, m.ServiceEditionCode = "", "SKD", "3476", "130314"
+		require.NoError(t, json.Unmarshal([]byte(`{"resourceId":null,"serviceOwnerCode":"SKD","serviceCode":"3476","serviceEditionCode":130314}`), m))
 		m.Content.Language, m.SendersReference, m.MessageSender, m.Content.Body = "NN", " ", "", "a\x00b"
 	}))
 	c := body.CorrespondenceData.Correspondence

@@ -148,7 +148,7 @@ func ResourceID(m *altinn2.Message) string {
 	if m.ServiceOwnerCode == "" || m.ServiceCode == "" || m.ServiceEditionCode == "" {
 		return ""
 	}
-	return strings.ToLower(m.ServiceOwnerCode) + "-migratedcorrespondence-" + m.ServiceCode + "-" + m.ServiceEditionCode
+	return strings.ToLower(string(m.ServiceOwnerCode)) + "-migratedcorrespondence-" + string(m.ServiceCode) + "-" + string(m.ServiceEditionCode)
 }
 
 // Digits of national numbers.
