@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/altinn/dialogsync/internal/mapping"
 	"github.com/altinn/dialogsync/internal/telemetry"
@@ -48,7 +49,12 @@ type Failure struct {
 	Reason string
 	// Detail is a sentence without personal data.
 	Detail string
+	// RetryAfter is the wait that the answer asked for, an hour at most; 0 for none.
+	RetryAfter time.Duration
 }
+
+// longestWait bounds the wait that an answer may ask for: a clock that is wrong over there must not hold an item for days.
+const longestWait = time.Hour
 
 // Describe puts a delivery's error into a class and a code.
 func Describe(err error) Failure {
@@ -65,6 +71,10 @@ func Describe(err error) Failure {
 		f.Reason = fmt.Sprintf("http_%d", answer.HTTPStatus())
 	default:
 		f.Reason = f.Class.String()
+	}
+	var asking interface{ WaitAsked() time.Duration }
+	if errors.As(err, &asking) {
+		f.RetryAfter = min(asking.WaitAsked(), longestWait)
 	}
 	return f
 }

@@ -391,6 +391,7 @@ func (e *Events) blame(
 ) (End, error) {
 	attempt := int(ev.Attempt) + 1
 	pause, again := retryIn(of, attempt, e.config.Jitter())
+	pause += failure.RetryAfter // our own on top: those that were asked together must not come back together
 	if of == causeNothingThere && !again {
 		return End{}, e.drop(ctx, ev)
 	}

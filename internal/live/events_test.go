@@ -230,6 +230,19 @@ func TestARetryIsNotEarlierThanItsPause(t *testing.T) {
 	assert.Equal(t, 1, p.rows(t)[0].Attempt)
 }
 
+func TestARetryIsNotEarlierThanTheServiceAsks(t *testing.T) {
+	t.Parallel()
+	p := newPlant(t)
+	p.wellness(t)
+	th := p.put(t, newThing())
+	p.fault(t, faults.Rule{Service: "storage", Path: th.guid.String(), Effect: faults.EffectThrottle, RetryAfter: faults.Duration(10 * time.Minute)})
+	p.accept(t, th.webhook())
+	end := p.deliver(t)
+	assert.True(t, end.Again)
+	assert.GreaterOrEqual(t, end.Pause, 10*time.Minute)
+	assert.LessOrEqual(t, end.Pause, 10*time.Minute+15*time.Second)
+}
+
 func TestOnePoisonousItemStopsNothing(t *testing.T) {
 	t.Parallel()
 	p := newPlant(t)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,6 +298,12 @@ func TestSystemThatIsDownStopsTheStreamOnly(t *testing.T) {
 // failing answers the migrate calls of messages with an error.
 func (m *mailing) failing(t *testing.T, ids ...int32) {
 	t.Helper()
+	m.refusing(t, func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, ids...)
+}
+
+// refusing has answer answer what migrates messages.
+func (m *mailing) refusing(t *testing.T, answer func(http.ResponseWriter), ids ...int32) {
+	t.Helper()
 	m.watch(func(_ int, w http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/migration/correspondence") {
 			return false
@@ -310,7 +317,7 @@ func (m *mailing) failing(t *testing.T, ids ...int32) {
 			return bytes.Contains(body, fmt.Appendf(nil, `"altinn2CorrespondenceId":%d`, id))
 		})
 		if mine {
-			w.WriteHeader(http.StatusBadGateway)
+			answer(w)
 		}
 		return mine
 	})
@@ -361,6 +368,45 @@ func TestWhatFailsForAMomentHoldsNobodyUp(t *testing.T) {
 	assert.Empty(t, m.quarantine(t))
 	m.due(t)
 	m.clean(t)
+}
+
+// 17.4: a wait that is asked for is kept, on the page and after it, but for an hour at most.
+func TestWaitThatIsAskedForIsKept(t *testing.T) {
+	t.Parallel()
+	for asked, wait := range map[string]time.Duration{"600": 10 * time.Minute, "86400": time.Hour} {
+		t.Run(asked, func(t *testing.T) {
+			t.Parallel()
+			m := begun(t)
+			for range 12 {
+				m.arrive(t)
+			}
+			bad := m.arrive(t)
+			var calls atomic.Int32
+			m.refusing(t, func(w http.ResponseWriter) {
+				calls.Add(1)
+				w.Header().Set("Retry-After", asked)
+				w.WriteHeader(http.StatusTooManyRequests)
+			}, bad)
+			m.batch(t)
+			assert.Empty(t, m.waiting(t))
+			assert.EqualValues(t, 1, calls.Load())
+			assert.Equal(t, 1, m.count(t, "message_retry"))
+			assert.Equal(t, 1, m.count(t, "message_retry where altinn2_id = $1 and attempt = 1 and quarantined", bad), "it is put off for long")
+
+			m.pass(wait - 10*time.Second)
+			m.poll(t, live.ReachDue)
+			assert.EqualValues(t, 1, calls.Load())
+			m.pass(30 * time.Second)
+			m.poll(t, live.ReachDue)
+			assert.EqualValues(t, 2, calls.Load())
+
+			m.watch(nil)
+			m.pass(wait + time.Minute)
+			m.poll(t, live.ReachDue)
+			assert.Zero(t, m.count(t, "message_retry"))
+			assert.Empty(t, m.quarantine(t))
+		})
+	}
 }
 
 // Correspondence may lack an actor that the register will know tomorrow.

@@ -82,6 +82,7 @@ func (w *messageWalk) keepRetries(ctx context.Context, q *db.Queries, rows []*me
 		if failure.Reason != message.ReasonBusy {
 			attempt++
 			pause, again = messagePause(attempt, drawJitter())
+			pause += failure.RetryAfter // our own on top: those that were asked together must not come back together
 		}
 		shown := settled || !again || failure.Reason != message.ReasonBusy && pause >= longPause
 		if shown && !settled {

@@ -40,6 +40,9 @@ func (e *StatusError) Error() string {
 // HTTPStatus is the status of the answer.
 func (e *StatusError) HTTPStatus() int { return e.Status }
 
+// WaitAsked is the wait the service asked for, 0 for none.
+func (e *StatusError) WaitAsked() time.Duration { return e.RetryAfter }
+
 // ProblemKeys are the keys of the problem document's errors object.
 func (e *StatusError) ProblemKeys() []string { return e.Keys }
 

@@ -84,6 +84,9 @@ func (e *Error) Error() string {
 // HTTPStatus is the status of the answer.
 func (e *Error) HTTPStatus() int { return e.Status }
 
+// WaitAsked is the wait the service asked for, 0 for none.
+func (e *Error) WaitAsked() time.Duration { return e.RetryAfter }
+
 // Transient tells that a 404 without the service's own number comes from a gateway and tells nothing of the item.
 func (e *Error) Transient() bool { return e.Status == http.StatusNotFound && e.Code != CodeNotFound }
 

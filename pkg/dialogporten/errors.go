@@ -54,6 +54,9 @@ func (e *Error) Error() string {
 // HTTPStatus is the status of the answer.
 func (e *Error) HTTPStatus() int { return e.Status }
 
+// WaitAsked is the wait the service asked for, 0 for none.
+func (e *Error) WaitAsked() time.Duration { return e.RetryAfter }
+
 // ProblemKeys are the keys of the messages, sorted. The key of a write race is empty and stands as `""`; one that is no path of
 // a member stands as `?`, since it might say anything.
 func (e *Error) ProblemKeys() []string {

@@ -46,7 +46,8 @@ type Carrier struct {
 	// itself must be the cause. BlameHint says what an operator can do where too few others went well to tell.
 	Blame     func(*Row) bool
 	BlameHint string
-	// Patient: what may go away by itself is never given up, whoever's fault it is; its owner puts it off.
+	// Patient: what may go away by itself is never given up, whoever's fault it is; its owner puts it off, and at once where a service
+	// asked for a wait (17.4).
 	Patient bool
 
 	// atOnce is how many messages the next round holds; 0 before the first.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery"
 	"github.com/altinn/dialogsync/internal/delivery/batch"
 	"github.com/altinn/dialogsync/internal/transport"
 )
@@ -34,15 +35,21 @@ type page struct {
 	failedCalls int
 }
 
-// open are the rows without an outcome.
+// open are the rows without an outcome that this page may try.
 func (p *page) open() []*Row {
 	var open []*Row
 	for i := range p.rows {
-		if !p.rows[i].settled {
+		if r := &p.rows[i]; !r.settled && (r.pending == nil || !p.mustWait(r.pending)) {
 			open = append(open, &p.rows[i])
 		}
 	}
 	return open
+}
+
+// mustWait tells whether a failed row is left to its owner, who puts it off: a service asked for a wait, beyond those that the call
+// itself made.
+func (p *page) mustWait(failure *delivery.Failure) bool {
+	return p.carrier.Patient && failure.RetryAfter > 0
 }
 
 // malformed records the rows that could not be read, unless they are so many that the source must be to blame (Invariant 8).
@@ -150,7 +157,7 @@ func (p *page) decideOne(judge *batch.Judge, r *Row, t *task) {
 	failure := Describe(t.err)
 	r.pending = &failure
 	again := failure.Class == transport.Transient || failure.Class == transport.Conflict
-	if again && !p.last {
+	if again && !p.last && !p.mustWait(&failure) {
 		return
 	}
 	if batch.IsOfItem(failure) && (!again || !p.carrier.Patient) {
@@ -291,7 +298,7 @@ func (p *page) ending() batch.Ending {
 	}
 	for i := range p.rows {
 		if pending := p.rows[i].pending; p.failure == "" && pending != nil {
-			p.failure = pending.Detail // somebody else works on it
+			p.failure = pending.Detail // somebody else works on it, or it must wait
 		}
 	}
 	return batch.Ending{Failure: p.failure}
