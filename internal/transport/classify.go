@@ -143,7 +143,7 @@ func classifyStatus(status int, keys []string) Class {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return Transient
 	case http.StatusNotImplemented:
-		return Permanent
+		return Permanent // app instances reference 14; messages are tried again (correspondence reference 17.4), as their clients tell
 	}
 	switch {
 	case status >= http.StatusInternalServerError:

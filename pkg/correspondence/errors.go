@@ -87,8 +87,11 @@ func (e *Error) HTTPStatus() int { return e.Status }
 // WaitAsked is the wait the service asked for, 0 for none.
 func (e *Error) WaitAsked() time.Duration { return e.RetryAfter }
 
-// Transient tells that a 404 without the service's own number comes from a gateway and tells nothing of the item.
-func (e *Error) Transient() bool { return e.Status == http.StatusNotFound && e.Code != CodeNotFound }
+// Transient tells that a 404 without the service's own number comes from a gateway and tells nothing of the item, and that a 501 is
+// tried again like every 5xx (correspondence reference 17.4).
+func (e *Error) Transient() bool {
+	return e.Status == http.StatusNotFound && e.Code != CodeNotFound || e.Status == http.StatusNotImplemented
+}
 
 // Permanent tells that what the service refused for its content stays refused. A 403 is about rights and never about a message:
 // it is for no item to bear (correspondence reference 3.1).

@@ -77,6 +77,8 @@ func refusal(answer *transport.Answer, missing error) error {
 		failure.Cause, failure.Note = transport.Transient, "not from the export itself: proves nothing about the message"
 	case answer.Status == http.StatusBadRequest && document.Code == "cursorInvalid":
 		return ErrCursor
+	case answer.Status == http.StatusNotImplemented:
+		failure.Cause = transport.Transient // like every 5xx of this lane (17.4)
 	case answer.Status == http.StatusForbidden:
 		failure.Cause = transport.Systemic // rights to the export are for all messages or none
 	}

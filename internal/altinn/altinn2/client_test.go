@@ -136,6 +136,7 @@ func TestMessage(t *testing.T) {
 		"other":       {200, `{"altinn2CorrespondenceId":8}`, transport.Permanent},
 		"down":        {503, ``, transport.Systemic},
 		"too many":    {429, ``, transport.Transient},
+		"no such":     {501, ``, transport.Transient},
 		"not allowed": {403, `{"title":"Forbidden","errors":{"a":["b"]}}`, transport.Systemic},
 		"cut off":     {200, `{"altinn2Corr`, transport.Transient},
 	} {
