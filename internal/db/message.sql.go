@@ -109,6 +109,38 @@ func (q *Queries) MessageAttachments(ctx context.Context, altinn2AttachmentIds [
 	return items, nil
 }
 
+const messageChanges = `-- name: MessageChanges :many
+select m.altinn2_id, m.change_seq
+from unnest((select $1::integer[])) as wanted(id)
+cross join lateral (select created, change_seq, due_at, altinn2_id, stage, outcome, mapping_version, correspondence_id, dialog_id, reason, sent from message where message.altinn2_id = wanted.id limit 1) as m
+`
+
+type MessageChangesRow struct {
+	Altinn2ID int32
+	ChangeSeq int64
+}
+
+// Up to which change messages were brought over. Like LedgerRows.
+func (q *Queries) MessageChanges(ctx context.Context, altinn2Ids []int32) ([]MessageChangesRow, error) {
+	rows, err := q.db.Query(ctx, messageChanges, altinn2Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []MessageChangesRow
+	for rows.Next() {
+		var i MessageChangesRow
+		if err := rows.Scan(&i.Altinn2ID, &i.ChangeSeq); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const messageRows = `-- name: MessageRows :many
 select m.altinn2_id, m.created, m.change_seq, m.due_at, m.stage, m.outcome, m.mapping_version, m.correspondence_id, m.dialog_id, m.reason, m.sent
 from unnest((select $1::integer[])) as wanted(id)

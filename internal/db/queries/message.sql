@@ -41,6 +41,12 @@ select m.altinn2_id, m.created, m.change_seq, m.due_at, m.stage, m.outcome, m.ma
 from unnest((select @altinn2_ids::integer[])) as wanted(id)
 cross join lateral (select * from message where message.altinn2_id = wanted.id limit 1) as m;
 
+-- name: MessageChanges :many
+-- Up to which change messages were brought over. Like LedgerRows.
+select m.altinn2_id, m.change_seq
+from unnest((select @altinn2_ids::integer[])) as wanted(id)
+cross join lateral (select * from message where message.altinn2_id = wanted.id limit 1) as m;
+
 -- name: RecordMessages :many
 -- Returns the messages that were recorded: those of which the holder has the lease still.
 with i as (

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -86,21 +87,51 @@ func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
 		}
 	}
 	for i := range rows {
+		if entry, found := known[rows[i].ItemID()]; found && !rows[i].Malformed() {
+			rows[i].Known = &entry
+		}
+	}
+	if err := recallChanges(ctx, q, rows); err != nil {
+		return err
+	}
+	for i := range rows {
 		r := &rows[i]
 		if r.Malformed() {
 			r.Repeated = r.Repeated || c.WindowID != 0 && quarantined[r.Key()] == c.WindowID
 			continue
 		}
-		if entry, found := known[r.ItemID()]; found {
-			r.Known = &entry
-			ours := c.WindowID != 0 && entry.WindowID == c.WindowID
-			same := r.Message == nil || entry.SourceChanged.Equal(r.Message.ChangedAt.UTC().Truncate(time.Microsecond))
+		if r.Known != nil {
+			ours := c.WindowID != 0 && r.Known.WindowID == c.WindowID
+			same := r.Message == nil || r.isUnchanged()
 			r.Repeated = r.Repeated || ours && same
 			r.Met = ours && !same
 		}
 		if r.Repeated {
 			r.Repeat()
 		}
+	}
+	return nil
+}
+
+// recallChanges tells rows whose messages changed more than once at a time: the ledger has the time alone (16.1). It asks only where that
+// is the same, so not on a page of what was never met. What failed is told by its time: its row keeps the change before.
+func recallChanges(ctx context.Context, q *db.Queries, rows []Row) error {
+	alike := map[int32]*Row{}
+	for i := range rows {
+		if r := &rows[i]; !r.Repeated && r.Known != nil && r.Message != nil && r.Known.Outcome != ledger.Failed && r.isUnchanged() {
+			alike[r.Number] = r
+		}
+	}
+	if len(alike) == 0 {
+		return nil
+	}
+	changes, err := q.MessageChanges(ctx, slices.Collect(maps.Keys(alike)))
+	if err != nil {
+		return fmt.Errorf("recall changes of page: %w", err)
+	}
+	for _, change := range changes {
+		r := alike[change.Altinn2ID]
+		r.overtaken = change.ChangeSeq < r.Message.ChangeSeq
 	}
 	return nil
 }

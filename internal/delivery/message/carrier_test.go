@@ -131,6 +131,28 @@ func TestPageIsCarriedThroughBothStages(t *testing.T) {
 	r.clean(t)
 }
 
+// 16.1: every change has its own number; two may share their time.
+func TestChangeOfTheSameTimeIsAChange(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.generate(t, 6)
+	o := newOwner(r)
+	_, err := o.Bring(t.Context(), r.listed(t), message.Order{Lane: message.History}, o.write)
+	require.NoError(t, err)
+	for _, id := range []int64{window, window + 1} {
+		o.WindowID = id
+		again := r.listed(t)
+		again[2].Message.ChangeSeq++
+		require.NoError(t, o.Recall(t.Context(), again))
+		for i := range again {
+			met := id == window
+			assert.Equal(t, met && i != 2, again[i].Repeated)
+			assert.Equal(t, met && i == 2, again[i].Met)
+			assert.Equal(t, !met && i != 2, again[i].LeaveUnchanged(1))
+		}
+	}
+}
+
 // Invariant 5: what cannot be recorded under the owner's epoch is not recorded at all.
 func TestRefusedCheckpointUndoesThePage(t *testing.T) {
 	t.Parallel()

@@ -36,6 +36,8 @@ type Row struct {
 	// Met: the window counted the message already, at another time of change; it is brought over again and not counted again.
 	Met bool
 
+	// overtaken: Known is of a change before the listed one, at the same time.
+	overtaken bool
 	// digest tells a record without a number from others.
 	digest string
 	// settled: the row has an outcome. One of result and failure tells it.
@@ -158,14 +160,18 @@ func (r *Row) weight() weight {
 // Repeat settles a row that needs nothing done.
 func (r *Row) Repeat() { r.Repeated, r.settled = true, true }
 
+// isUnchanged tells whether Known is of the change that is listed.
+func (r *Row) isUnchanged() bool {
+	return !r.overtaken && r.Known.SourceChanged.Equal(r.Message.ChangedAt.UTC().Truncate(time.Microsecond))
+}
+
 // LeaveUnchanged settles a row that a mapping version, or a later one, brought over all the way in the very change that is listed. What
 // was skipped, failed or is still hidden is tried again. It tells whether it did.
 func (r *Row) LeaveUnchanged(version int16) bool {
 	k := r.Known
 	switch {
 	case r.settled || k == nil || r.Message == nil || k.MappingVersion < version || k.State == ledger.DialogAbsent,
-		k.Outcome == ledger.Failed || k.Outcome == ledger.Skipped,
-		!k.SourceChanged.Equal(r.Message.ChangedAt.UTC().Truncate(time.Microsecond)):
+		k.Outcome == ledger.Failed || k.Outcome == ledger.Skipped, !r.isUnchanged():
 		return false
 	}
 	r.settled = true
