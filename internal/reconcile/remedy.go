@@ -205,6 +205,10 @@ var messageRemedies = map[string]Remedy{
 		"an event of the message is of a type that nobody has described",
 		"report it: the mapping must learn the type first",
 	},
+	"notification_channel_unknown": {
+		"a notification of the message went by a channel that nobody has described",
+		"report it: the mapping must learn the channel first",
+	},
 }
 
 // callRemedies are for how a call ended, of whatever source.

@@ -89,7 +89,7 @@ func (e *Explanation) isForeseen(reason string) bool {
 	}
 	switch reason {
 	case mapping.ReasonSenderMissing, mapping.ReasonRecipientUnknown, mapping.ReasonResourceMissing, mapping.ReasonCreatedMissing,
-		mapping.ReasonNotPublished, mapping.ReasonEventUnknown:
+		mapping.ReasonNotPublished, mapping.ReasonEventUnknown, mapping.ReasonChannelUnknown:
 		return true
 	}
 	return false

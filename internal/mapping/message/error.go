@@ -9,6 +9,7 @@ const (
 	ReasonNotPublished     = "not_published"
 	ReasonPurgeUntold      = "purge_event_missing"
 	ReasonEventUnknown     = "event_type_unknown"
+	ReasonChannelUnknown   = "notification_channel_unknown"
 )
 
 // Error is a fault of a message. It names no person.

@@ -40,8 +40,16 @@ func historyOf(m *altinn2.Message, now time.Time) (*History, error) {
 	}
 	notifications := make([]correspondence.Notification, 0, len(m.Notifications))
 	for _, n := range m.Notifications {
+		channel, known := channelOf(n.Channel)
+		if !known {
+			const unknown = "the message has a notification by the channel %.40q, which this version does not know"
+			return nil, &Error{ReasonChannelUnknown, fmt.Sprintf(unknown, string(n.Channel))}
+		}
 		if !h.isAhead(n.SentAt, now) {
-			notifications = append(notifications, notification(n))
+			notifications = append(notifications, correspondence.Notification{
+				NotificationChannel: channel, NotificationSent: n.SentAt.UTC(), Altinn2NotificationID: n.ID,
+				NotificationAddress: valid(n.Address), IsReminder: n.Reminder,
+			})
 		}
 	}
 	title, _ := shorten(valid(m.Content.Title))
@@ -110,13 +118,13 @@ func statusText(s correspondence.Status) string {
 	}
 }
 
-func notification(n altinn2.Notification) correspondence.Notification {
-	channel := correspondence.ChannelSMS
-	if n.Channel == altinn2.Email {
-		channel = correspondence.ChannelEmail
-	}
-	return correspondence.Notification{
-		NotificationChannel: channel, NotificationSent: n.SentAt.UTC(), Altinn2NotificationID: n.ID,
-		NotificationAddress: valid(n.Address), IsReminder: n.Reminder,
+func channelOf(c altinn2.Channel) (channel correspondence.Channel, known bool) {
+	switch c {
+	case altinn2.Email:
+		return correspondence.ChannelEmail, true
+	case altinn2.SMS:
+		return correspondence.ChannelSMS, true
+	default:
+		return 0, false
 	}
 }

@@ -45,6 +45,9 @@ func TestFaults(t *testing.T) {
 		message.ReasonResourceMissing:  func(m *altinn2.Message) { m.ResourceID, m.ServiceOwnerCode = "", "skd" },
 		message.ReasonCreatedMissing:   func(m *altinn2.Message) { m.Created = time.Time{} },
 		message.ReasonEventUnknown:     func(m *altinn2.Message) { m.Events = append(m.Events, event("moved", created)) },
+		message.ReasonChannelUnknown: func(m *altinn2.Message) {
+			m.Notifications = []altinn2.Notification{{ID: 1, Channel: "Email", SentAt: created}}
+		},
 	} {
 		_, err := message.Make(message.Input{Message: plain(alter), Now: now})
 		var fault *message.Error
