@@ -301,7 +301,7 @@ func (m *mailing) failing(t *testing.T, ids ...int32) {
 	m.refusing(t, func(w http.ResponseWriter) { w.WriteHeader(http.StatusBadGateway) }, ids...)
 }
 
-// refusing has answer answer what migrates messages.
+// refusing has what migrates messages answered so.
 func (m *mailing) refusing(t *testing.T, answer func(http.ResponseWriter), ids ...int32) {
 	t.Helper()
 	m.watch(func(_ int, w http.ResponseWriter, r *http.Request) bool {

@@ -76,23 +76,15 @@ func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
 			malformed = append(malformed, r.Key())
 		}
 	}
-	known, err := ledger.Lookup(ctx, q, ids)
-	if err != nil {
-		return fmt.Errorf("recall page: %w", err)
+	if err := recallKnown(ctx, q, rows, ids); err != nil {
+		return err
 	}
 	quarantined := map[string]int64{}
 	if len(malformed) > 0 {
+		var err error
 		if quarantined, err = ledger.QuarantinedBy(ctx, q, ledger.A2Correspondence, malformed); err != nil {
 			return fmt.Errorf("recall page: %w", err)
 		}
-	}
-	for i := range rows {
-		if entry, found := known[rows[i].ItemID()]; found && !rows[i].Malformed() {
-			rows[i].Known = &entry
-		}
-	}
-	if err := recallChanges(ctx, q, rows); err != nil {
-		return err
 	}
 	for i := range rows {
 		r := &rows[i]
@@ -113,12 +105,23 @@ func (c *Carrier) Recall(ctx context.Context, rows []Row) error {
 	return nil
 }
 
-// recallChanges tells rows whose messages changed more than once at a time: the ledger has the time alone (16.1). It asks only where that
-// is the same, so not on a page of what was never met. What failed is told by its time: its row keeps the change before.
-func recallChanges(ctx context.Context, q *db.Queries, rows []Row) error {
+// recallKnown gives rows what the ledger has. That has the time of a change alone, which another may share (16.1), so where that is the
+// same the messages' own rows are asked for its number: never of a page that nothing is known of. What failed is told by its time, since
+// its own row keeps the change before.
+func recallKnown(ctx context.Context, q *db.Queries, rows []Row, ids []uuid.UUID) error {
+	known, err := ledger.Lookup(ctx, q, ids)
+	if err != nil {
+		return fmt.Errorf("recall page: %w", err)
+	}
 	alike := map[int32]*Row{}
 	for i := range rows {
-		if r := &rows[i]; !r.Repeated && r.Known != nil && r.Message != nil && r.Known.Outcome != ledger.Failed && r.isUnchanged() {
+		r := &rows[i]
+		entry, found := known[r.ItemID()]
+		if !found || r.Malformed() {
+			continue
+		}
+		r.Known = &entry
+		if !r.Repeated && r.Message != nil && entry.Outcome != ledger.Failed && r.isUnchanged() {
 			alike[r.Number] = r
 		}
 	}

@@ -145,10 +145,11 @@ func ResourceID(m *altinn2.Message) string {
 	if id := strings.TrimPrefix(strings.TrimSpace(m.ResourceID), resourceURN); id != "" {
 		return id
 	}
-	if m.ServiceOwnerCode == "" || m.ServiceCode == "" || m.ServiceEditionCode == "" {
+	owner, service, edition := string(m.ServiceOwnerCode), string(m.ServiceCode), string(m.ServiceEditionCode)
+	if owner == "" || service == "" || edition == "" {
 		return ""
 	}
-	return strings.ToLower(string(m.ServiceOwnerCode)) + "-migratedcorrespondence-" + string(m.ServiceCode) + "-" + string(m.ServiceEditionCode)
+	return strings.ToLower(owner) + "-migratedcorrespondence-" + service + "-" + edition
 }
 
 // Digits of national numbers.
