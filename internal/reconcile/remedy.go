@@ -186,6 +186,10 @@ var messageRemedies = map[string]Remedy{
 		"purged in Altinn 2 after it had been sent without an answer",
 		"see in Correspondence whether it is there, and purge it there",
 	},
+	"deceased_in_doubt": {
+		"the recipient died after it had been sent without an answer",
+		"see in Correspondence whether it is there; it is not sent again",
+	},
 	"busy":              {"another worker was bringing the message over", doRepeat},
 	"answer_lost":       {"it was sent and no answer came, so it may be stored over there", "sync the item: a repetition changes nothing"},
 	"sender_missing":    {"the message's sender has no organisation number", doAltinn2},

@@ -24,6 +24,7 @@ const (
 	ReasonItemLost           = "correspondence_lost"
 	ReasonNotTransferred     = "not_transferred"
 	ReasonPurgedInDoubt      = "purged_in_doubt"
+	ReasonDeceasedInDoubt    = "deceased_in_doubt"
 	// ReasonCreatedAhead marks a message created later than now: Dialogporten would refuse its dialog (9.11).
 	ReasonCreatedAhead = "created_ahead"
 	// ReasonDialogLost and ReasonDialogDeleted mark a message whose dialog is on record and not, or not alive, in Dialogporten (15).
@@ -63,6 +64,11 @@ var errRefused = &Error{
 var errPurgedInDoubt = &Error{
 	Reason: ReasonPurgedInDoubt, Detail: "the message was purged in Altinn 2 after it may have been sent, and no answer is on record: " +
 		"see in Correspondence whether it is there, and purge it",
+}
+
+var errDeceasedInDoubt = &Error{
+	Reason: ReasonDeceasedInDoubt, Detail: "the recipient died after the message may have been sent, and no answer is on record: see in " +
+		"Correspondence whether it is there; it is not sent again",
 }
 
 var errCreatedAhead = &Error{

@@ -3,6 +3,7 @@ package message_test
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,4 +126,58 @@ func TestDoubtOutlivesATryThatFails(t *testing.T) {
 	require.Error(t, err)
 	assert.Equal(t, message.ReasonPurgedInDoubt, message.Describe(err).Reason)
 	assert.Zero(t, r.count(t, "message_lease"))
+}
+
+// A purge is not lost though the recipient died between it and a call of which no answer is on record (17.2).
+func TestDoubtOutlivesADeceasedRecipient(t *testing.T) {
+	t.Parallel()
+	die := func(m *simaltinn2.Record) error {
+		m.Recipient.Deceased = true
+		return nil
+	}
+	purged := func(t *testing.T, r *rig, m simaltinn2.Record, order message.Order) {
+		t.Helper()
+		require.NoError(t, r.sim.Altinn2.ChangePurge(m.ID, false))
+		r.setClock(time.Now().Add(time.Hour))
+		_, err := r.Deliver(t.Context(), m.ID, order)
+		require.Error(t, err)
+		assert.Equal(t, message.ReasonPurgedInDoubt, message.Describe(err).Reason)
+		assert.Empty(t, r.made())
+	}
+	for name, order := range map[string]message.Order{"live": {}, "history": history} {
+		t.Run("answer lost, "+name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			m := r.one(t, plain)
+			r.faults(nil, func(_ int, request *http.Request) bool {
+				return strings.HasSuffix(request.URL.Path, "/migration/"+callMigrate)
+			})
+			_, err := r.Deliver(t.Context(), m.ID, order)
+			require.Error(t, err)
+			r.faults(nil, nil)
+			r.idle(t)
+			require.NoError(t, r.sim.Altinn2.Change(m.ID, die))
+			for range 2 { // the doubt stays
+				_, err = r.Sync(t.Context(), m.ID, order, message.Asked{Operator: "kari", Reason: "test"})
+				require.Error(t, err)
+				assert.Equal(t, message.ReasonDeceasedInDoubt, message.Describe(err).Reason)
+			}
+			assert.Equal(t, 1, r.count(t, "quarantine"))
+			purged(t, r, m, order)
+		})
+	}
+	t.Run("lease left", func(t *testing.T) {
+		t.Parallel()
+		r := newRig(t)
+		m := r.one(t, plain)
+		r.die(t, m.ID, time.Now().Add(-time.Second))
+		require.NoError(t, r.sim.Altinn2.Change(m.ID, die))
+		for range 2 { // the doubt stays, and bothers nobody
+			result, err := r.Deliver(t.Context(), m.ID, history)
+			require.NoError(t, err)
+			assert.Equal(t, "recipient_deceased", result.Reason)
+		}
+		assert.Zero(t, r.count(t, "message_lease"))
+		purged(t, r, m, history)
+	})
 }

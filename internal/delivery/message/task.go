@@ -134,6 +134,11 @@ func (t *task) inDoubt() bool {
 	})
 }
 
+// sentUnanswered tells whether the message was sent by our record. That of one left out keeps a doubt that only a lease told of.
+func (t *task) sentUnanswered() bool {
+	return t.row.reason == reasonAnswerLost && t.row.outcome == ledger.Failed
+}
+
 // mayBeVisible tells whether the message may have its dialog before it is made available: it was ordered with one, or had one.
 func (t *task) mayBeVisible() bool { return t.verify || !t.stored.dueAt.IsZero() }
 

@@ -141,9 +141,14 @@ func (t *task) leftOut(inDoubt bool) bool {
 	case reason == mapping.ReasonPurged && inDoubt:
 		t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
 		t.fail(errPurgedInDoubt)
+	case reason != "" && inDoubt && t.sentUnanswered():
+		t.fail(errDeceasedInDoubt)
 	case reason != "":
 		t.outcome, t.reason = ledger.Skipped, reason
 		t.row.outcome, t.row.reason, t.row.dueAt = ledger.Skipped, reason, t.heldBack
+		if inDoubt { // by a lease alone, so it has no dialog: enough to remember the doubt, should it be purged (17.2)
+			t.row.reason = reasonAnswerLost
+		}
 		t.settle()
 	case mapping.CreatedAt(t.message).After(t.now):
 		t.fail(errCreatedAhead)
