@@ -153,7 +153,7 @@ func (e *Explanation) foresee(m *altinn2.Message, selection *mapping.Selection, 
 		e.would(ledger.Unchanged, "", nil)
 	case e.Origin.State == OriginPurged:
 		e.would(ledger.Purged, "", nil)
-	case e.Message.Stage == db.MessageStageTransferred && !e.Message.DueAt.After(now):
+	case e.Message.Stage == db.MessageStageTransferred && !e.Message.dialogUnderWay(now):
 		e.would(ledger.Created, "", nil)
 	case m.ChangeSeq > e.Message.ChangeSeq:
 		e.would(ledger.Updated, "", nil)

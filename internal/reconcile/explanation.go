@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
 )
 
@@ -98,6 +99,11 @@ type MessageFacts struct {
 	ChangeSeq        int64     `json:"changeSeq"`
 	CorrespondenceID uuid.UUID `json:"correspondenceId,omitzero"`
 	MappingVersion   int16     `json:"mappingVersion"`
+}
+
+// dialogUnderWay tells whether Correspondence may be making the dialog that live ordered. Any other time to look again says nothing of it.
+func (m *MessageFacts) dialogUnderWay(now time.Time) bool {
+	return m.Reason == message.ReasonDialogOrdered && m.DueAt.After(now)
 }
 
 // InboxFacts are deliveries that the item is owed by live.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/altinn/dialogsync/internal/db"
+	"github.com/altinn/dialogsync/internal/delivery/message"
 	"github.com/altinn/dialogsync/internal/ledger"
 	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 	"github.com/altinn/dialogsync/internal/stream"
@@ -163,7 +164,7 @@ func byStage(e *Explanation) (Verdict, bool) {
 	alive := e.Dialog.Exists && e.Dialog.DeletedAt.IsZero()
 	switch m.Stage {
 	case db.MessageStageTransferred:
-		if alive && m.DueAt.IsZero() {
+		if alive && m.Reason != message.ReasonDialogOrdered {
 			return Verdict{
 				Code: VerdictUnpublished, Next: syncCommand(e), Text: "its dialog exists, but was never recorded as published",
 			}, true
@@ -198,7 +199,7 @@ func byStage(e *Explanation) (Verdict, bool) {
 func transferred(e *Explanation) Verdict {
 	m := e.Message
 	switch {
-	case m.DueAt.After(e.At):
+	case m.dialogUnderWay(e.At):
 		return Verdict{
 			Code: VerdictWaiting, Text: "Correspondence is making its dialog; it is looked at again at " + stamp(m.DueAt),
 			Next: "dialogsync item explain " + e.Item,

@@ -139,7 +139,9 @@ func TestVerdict(t *testing.T) {
 		"message well":        {knownMessage(), reconcile.VerdictWell, "all is well", ""},
 		"message hidden":      {knownMessage(hidden, window("running", "pending")), reconcile.VerdictNotReached, "stored hidden in Correspondence", "dialogsync backfill watch 7"},
 		"message hidden, gap": {knownMessage(hidden), reconcile.VerdictUnpublished, "stored hidden in Correspondence", message},
-		"message under way":   {knownMessage(hidden, func(e *reconcile.Explanation) { e.Message.DueAt = e.At.Add(time.Minute) }), reconcile.VerdictWaiting, "is making its dialog", "dialogsync item explain 88"},
+		"message under way": {knownMessage(hidden, func(e *reconcile.Explanation) {
+			e.Message.Reason, e.Message.DueAt = "dialog_ordered", e.At.Add(time.Minute)
+		}), reconcile.VerdictWaiting, "is making its dialog", "dialogsync item explain 88"},
 		"message refused": {knownMessage(hidden, func(e *reconcile.Explanation) {
 			r := reconcile.RemedyFor(e.Source, "dialog_refused")
 			e.Message.Reason, e.Message.Remedy = "dialog_refused", &r

@@ -27,16 +27,20 @@ func readAt(at time.Time) func(*simaltinn2.Record) {
 	}
 }
 
-// An event that lies ahead hides no message until then, in whatever way it comes to be seen.
-func TestEventFarAheadHidesNothing(t *testing.T) {
+// An event that lies ahead, far or near, hides no message until then, in whatever way it comes to be seen.
+func TestEventAheadHidesNothing(t *testing.T) {
 	t.Parallel()
-	ahead := time.Now().AddDate(10, 0, 0)
-	for name, alter := range map[string]func(*simaltinn2.Record){
-		"read": readAt(ahead),
-		"notification": func(m *simaltinn2.Record) {
-			m.Notifications = []simaltinn2.Notification{{ID: 1, Channel: "email", SentAt: ahead, Address: "a@example.no"}}
-		},
+	far, near := time.Now().AddDate(10, 0, 0), time.Now().Add(8*time.Minute)
+	for name, tt := range map[string]struct {
+		ahead time.Time
+		alter func(*simaltinn2.Record)
+	}{
+		"read": {far, readAt(far)}, "read soon": {near, readAt(near)},
+		"notification": {far, func(m *simaltinn2.Record) {
+			m.Notifications = []simaltinn2.Notification{{ID: 1, Channel: "email", SentAt: far, Address: "a@example.no"}}
+		}},
 	} {
+		ahead, alter := tt.ahead, tt.alter
 		t.Run(name+", in two stages", func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
@@ -285,6 +289,16 @@ func TestGivenUpMessageWithAnEventFarAhead(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, 1, r.count(t, "quarantine"))
 			assert.Equal(t, 1, r.count(t, "message where stage='transferred' and due_at < now() + interval '1 hour'"))
+
+			r.faults(nil, nil) // mended: a person need not wait until then
+			result, err := r.Sync(t.Context(), m.ID, message.Order{Lane: message.History, Insist: true, Redo: true}, message.Asked{Operator: "kari", Reason: "mended"})
+			require.NoError(t, err)
+			assert.Equal(t, []string{callAvailable}, r.made())
+			assert.Equal(t, ledger.Created, result.Outcome)
+			item, found := r.sim.Correspondence.Item(m.ID)
+			require.True(t, found)
+			assert.False(t, item.Hidden)
+			assert.Zero(t, r.count(t, "quarantine"))
 		})
 	}
 }

@@ -34,6 +34,8 @@ const (
 	ReasonDialogOrphaned = "dialog_orphaned"
 	// reasonAnswerLost marks a message that may be stored over there although no answer told so.
 	reasonAnswerLost = "answer_lost"
+	// ReasonDialogOrdered marks a message that live sent with an order for its dialog, which may be on its way until the row's due time.
+	ReasonDialogOrdered = "dialog_ordered"
 	// ReasonBusy marks a message that somebody else brought over just then: it says nothing of the message or of a system.
 	ReasonBusy = "busy"
 	// ReasonHalfDone marks a message whose dialog was there although Correspondence said that it was refused (P22).

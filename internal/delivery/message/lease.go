@@ -75,7 +75,7 @@ func (l lease) recorded(tasks []*task) {
 	defer l.open.mu.Unlock()
 	for _, t := range tasks {
 		_, left := l.left[t.number]
-		told := t.err == nil || t.stored.correspondenceID != uuid.Nil || t.stored.reason == reasonAnswerLost
+		told := t.err == nil || t.stored.correspondenceID != uuid.Nil || t.stored.unanswered()
 		if told || t.stored.reason != "" && !left { // a refusal says nothing of what was sent before
 			delete(l.open.numbers, t.number)
 		}

@@ -60,6 +60,11 @@ func (r *row) dialog(now time.Time) uuid.UUID {
 	}
 }
 
+// unanswered tells whether the message may be stored over there although no answer told so.
+func (r *row) unanswered() bool {
+	return r.reason == reasonAnswerLost || r.reason == ReasonDialogOrdered && r.stage == untransferred
+}
+
 // refused tells whether Dialogporten took the message not, when it was tried last.
 func (r *row) refused() bool { return r.stage == transferred && r.reason == ReasonDialogRefused }
 
@@ -114,7 +119,7 @@ func (t *task) remember(before *row) {
 	if t.err == nil || t.row.stage != untransferred {
 		return
 	}
-	lost := t.row.reason == reasonAnswerLost
+	lost := t.row.unanswered()
 	t.row = *before
 	if lost {
 		t.row.outcome, t.row.reason = ledger.Failed, reasonAnswerLost
@@ -125,8 +130,8 @@ func (t *task) remember(before *row) {
 // before died with it. What was purged long before that was never sent.
 func (t *task) inDoubt() bool {
 	const longestPage = time.Hour
-	if t.row.reason == reasonAnswerLost || t.left.IsZero() {
-		return t.row.reason == reasonAnswerLost
+	if t.row.unanswered() || t.left.IsZero() {
+		return t.row.unanswered()
 	}
 	return !slices.ContainsFunc(t.message.Events, func(e altinn2.Event) bool {
 		purge := e.Type == altinn2.EventPurgedByRecipient || e.Type == altinn2.EventPurgedByServiceOwner
@@ -135,9 +140,7 @@ func (t *task) inDoubt() bool {
 }
 
 // sentUnanswered tells whether the message was sent by our record. That of one left out keeps a doubt that only a lease told of.
-func (t *task) sentUnanswered() bool {
-	return t.row.reason == reasonAnswerLost && t.row.outcome == ledger.Failed
-}
+func (t *task) sentUnanswered() bool { return t.row.unanswered() && t.row.outcome == ledger.Failed }
 
 // mayBeVisible tells whether the message may have its dialog before it is made available: it was ordered with one, or had one.
 func (t *task) mayBeVisible() bool { return t.verify || !t.stored.dueAt.IsZero() }
@@ -169,9 +172,11 @@ func (t *task) takeBack() {
 
 // lookAgain lets a stored message that was given up for what may go away by itself be taken up by live later, beside the quarantine.
 func (t *task) lookAgain() {
-	if at := t.now.Add(mapping.VerifyAfter); t.row.stage == transferred && (at.After(t.row.dueAt) || !t.isNear(t.row.dueAt)) {
-		t.row.dueAt = at
+	if t.row.stage != transferred || t.dialogUnderWay() {
+		return
 	}
+	t.row.dueAt = t.now.Add(mapping.VerifyAfter)
+	t.notOrdered()
 }
 
 // publishOnly prepares a task for the second stage alone.
@@ -190,14 +195,16 @@ func (t *task) publishOnly(insist bool) {
 	}
 }
 
-// dialogUnderWay tells whether the dialog that a live call ordered may be on its way.
-func (t *task) dialogUnderWay() bool { return t.row.stage == transferred && t.isNear(t.row.dueAt) }
+// dialogUnderWay tells whether the dialog that a live call ordered may be on its way. Any other time to look again hides nothing.
+func (t *task) dialogUnderWay() bool {
+	return t.row.reason == ReasonDialogOrdered && t.row.dueAt.After(t.now)
+}
 
-// isNear tells whether a time to look again lies ahead as a live call sets it, by another worker's clock maybe. That of an event held back
-// may lie years ahead, and hides nothing.
-func (t *task) isNear(due time.Time) bool {
-	const slack = 2
-	return due.After(t.now) && !due.After(t.now.Add(slack*mapping.VerifyAfter))
+// notOrdered takes back that a dialog is on its way: none came.
+func (t *task) notOrdered() {
+	if t.row.stage == transferred && t.row.reason == ReasonDialogOrdered {
+		t.row.reason = ""
+	}
 }
 
 func (t *task) result() Result {

@@ -82,7 +82,7 @@ func (d *Deliverer) changed(ctx context.Context, t *task) bool {
 // first is the first load of a message, or its repetition when the answer was lost.
 func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order) error {
 	inDoubt := t.inDoubt()
-	t.doubted = t.row.reason == reasonAnswerLost
+	t.doubted = t.row.unanswered()
 	if t.leftOut(inDoubt) || !inDoubt && t.notChosen(&d.Selection) {
 		return nil
 	}
@@ -96,7 +96,7 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	}
 	t.warn(request.Warnings...)
 	t.heldBack = request.HeldBack
-	underWay := inDoubt && !t.anew && t.isNear(t.row.dueAt)
+	underWay := t.dialogUnderWay()
 	if err := d.expect(ctx, held, t, order, underWay); err != nil {
 		return err
 	}
@@ -117,6 +117,7 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 		t.row.dueAt = t.heldBack
 		t.show(dialog)
 	case mapping.VerifyLater:
+		t.row.reason = ReasonDialogOrdered
 		if !answer.IsRepeat() {
 			t.row.dueAt = d.Now().Add(mapping.VerifyAfter)
 		}
@@ -195,7 +196,10 @@ func (d *Deliverer) expect(ctx context.Context, held lease, t *task, order Order
 	if order.Lane != Live {
 		return nil
 	}
-	t.row.stage, t.row.outcome, t.row.reason, t.row.version = untransferred, ledger.Failed, reasonAnswerLost, mapping.Version
+	t.row.stage, t.row.outcome, t.row.reason, t.row.version = untransferred, ledger.Failed, ReasonDialogOrdered, mapping.Version
+	if t.anew { // without its dialog
+		t.row.reason = reasonAnswerLost
+	}
 	if !underWay {
 		t.row.dueAt = d.Now().Add(mapping.VerifyAfter)
 	}
@@ -234,9 +238,12 @@ func (t *task) refuse(err error) {
 // lose ends a first load whose call failed. Unless the message was refused it may be stored all the same.
 func (t *task) lose(err error) {
 	t.refuse(err)
-	if t.row.reason == "" || transport.Classify(err) != transport.Permanent {
+	switch {
+	case t.row.unanswered():
+		t.row.outcome, t.row.version = ledger.Failed, mapping.Version
+	case t.row.reason == "" || transport.Classify(err) != transport.Permanent:
 		t.row.outcome, t.row.reason, t.row.version = ledger.Failed, reasonAnswerLost, mapping.Version
-	} else if t.row.reason != reasonAnswerLost {
+	default:
 		t.row.dueAt = t.heldBack
 	}
 }
