@@ -193,6 +193,7 @@ var messageRemedies = map[string]Remedy{
 	"busy":              {"another worker was bringing the message over", doRepeat},
 	"answer_lost":       {"it was sent and no answer came, so it may be stored over there", "sync the item: a repetition changes nothing"},
 	"dialog_ordered":    {"it was sent with an order for its dialog, which is looked for ten minutes later", doNothing},
+	"undated":           {"it is hidden still, and is read again before its dialog is made, or that would be dated today", doNothing},
 	"sender_missing":    {"the message's sender has no organisation number", doAltinn2},
 	"recipient_unknown": {"the message's recipient has no identifier of its kind; nobody else gets it instead", doAltinn2},
 	"resource_missing":  {"the message has neither a resource nor the codes that one is made of", doAltinn2},

@@ -111,6 +111,124 @@ func TestP01ToBeSeenLater(t *testing.T) {
 	assert.Equal(t, ledger.Unchanged, results[0].Outcome)
 }
 
+// 9.4, 17.5: what is hidden still when it was to be seen is not sent on silently unless it was published; that is told first, by the only
+// call that takes it (5.8, 7.2).
+func TestP01HiddenUntilItWasToBeSeen(t *testing.T) {
+	t.Parallel()
+	deliver := func(t *testing.T, r *rig, number int32) (message.Result, error) {
+		t.Helper()
+		return r.Deliver(t.Context(), number, history)
+	}
+	for name, second := range map[string]func(*testing.T, *rig, int32) (message.Result, error){
+		"one stage": deliver,
+		"first stage": func(t *testing.T, r *rig, number int32) (message.Result, error) {
+			t.Helper()
+			result, err := r.Deliver(t.Context(), number, transferOnly)
+			if err != nil || result.Stage == db.MessageStagePublished {
+				return result, err
+			}
+			results, err := r.Publish(t.Context(), []int32{number}, history)
+			require.NoError(t, err)
+			return results[0], results[0].Err
+		},
+		"second stage": func(t *testing.T, r *rig, number int32) (message.Result, error) {
+			t.Helper()
+			results, err := r.Publish(t.Context(), []int32{number}, history)
+			require.NoError(t, err)
+			return results[0], results[0].Err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			start := time.Now().Add(-48 * time.Hour).Truncate(time.Millisecond).UTC()
+			visible := start.Add(time.Hour)
+			m := r.put(t, toBeSeen(visible))
+			r.setClock(start)
+			refuseAvailable(r)
+			_, err := r.Deliver(t.Context(), m.ID, history)
+			require.Error(t, err)
+			r.setClock(time.Time{})
+			r.faults(nil, nil)
+			for range 2 {
+				_, err = second(t, r, m.ID)
+				require.Error(t, err)
+				assert.Equal(t, "not_published", message.Describe(err).Reason)
+			}
+			assert.Empty(t, r.made())
+
+			require.NoError(t, r.sim.Altinn2.Change(m.ID, func(m *simaltinn2.Record) error {
+				m.Events = append(m.Events, simaltinn2.Event{Type: simaltinn2.EventPublished, At: visible, PartyUUID: m.Sender.PartyUUID})
+				return nil
+			}))
+			refuseAvailable(r)
+			_, err = second(t, r, m.ID)
+			require.Error(t, err)
+			assert.Equal(t, []string{callMigrate, callAvailable}, r.made())
+			r.faults(nil, nil)
+			result, err := second(t, r, m.ID)
+			require.NoError(t, err)
+			assert.Equal(t, []string{callAvailable}, r.made(), "it is told once")
+			assert.Equal(t, db.MessageStagePublished, result.Stage)
+			assert.Equal(t, visible, r.shown(t, result.DialogID).ContentUpdatedAt.UTC())
+			r.only(t)
+		})
+	}
+}
+
+// What live has ordered has its dates from then; only where no dialog came of it they are looked after.
+func TestP01OrderedBeforeItWasToBeSeen(t *testing.T) {
+	t.Parallel()
+	for name, comes := range map[string]bool{"its dialog comes": true, "none comes": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			start := time.Now()
+			r.setClock(start)
+			m := r.put(t, toBeSeen(start.Add(5*time.Minute)))
+			if !comes {
+				r.sim.Correspondence.Hold()
+				defer r.sim.Correspondence.Release()
+			}
+			_, err := r.Deliver(t.Context(), m.ID, message.Order{})
+			require.NoError(t, err)
+			if comes {
+				r.idle(t)
+			}
+			r.setClock(start.Add(11 * time.Minute))
+			r.faults(nil, nil)
+			results, err := r.Publish(t.Context(), []int32{m.ID}, history)
+			require.NoError(t, err)
+			if comes {
+				require.NoError(t, results[0].Err)
+				assert.Equal(t, db.MessageStagePublished, results[0].Stage)
+				return
+			}
+			require.Error(t, results[0].Err)
+			assert.Equal(t, "not_published", message.Describe(results[0].Err).Reason)
+			assert.Empty(t, r.made())
+		})
+	}
+}
+
+// toBeSeen makes a message that is not published yet, and is to be seen from some time on.
+func toBeSeen(from time.Time) func(*simaltinn2.Record) {
+	return func(m *simaltinn2.Record) {
+		m.VisibleFrom = from
+		m.Events = []simaltinn2.Event{{Type: simaltinn2.EventCreated, At: m.Created}}
+	}
+}
+
+// refuseAvailable has nothing made available.
+func refuseAvailable(r *rig) {
+	r.faults(func(_ int, request *http.Request) (int, string) {
+		if strings.HasSuffix(request.URL.Path, callAvailable) {
+			return http.StatusBadGateway, ""
+		}
+		return 0, ""
+	}, nil)
+}
+
 // 17.4: a worker whose clock is behind leaves the dialog alone that another has ordered.
 func TestDialogUnderWayByAnotherClock(t *testing.T) {
 	t.Parallel()

@@ -197,12 +197,29 @@ func (d *Deliverer) publishAll(ctx context.Context, held lease, tasks []*task, o
 		return err
 	}
 	for _, t := range tasks {
-		t.publishOnly(order.Insist)
+		if t.publishOnly(order.Insist); !t.reads {
+			continue
+		}
+		if err := d.readAndFollow(ctx, held, t, order); err != nil {
+			return err
+		}
 	}
 	if err := d.publish(ctx, held, tasks, order.hooks); err != nil {
 		return err
 	}
 	return d.record(ctx, held, tasks, order, readAt)
+}
+
+// readAndFollow brings a message of the second stage as far as it can be made available.
+func (d *Deliverer) readAndFollow(ctx context.Context, held lease, t *task, order Order) error {
+	release, begun := order.begin(ctx, t)
+	if !begun {
+		return nil
+	}
+	defer release()
+	err := d.transfer(ctx, held, t, Order{Lane: History, Insist: order.Insist})
+	order.ended(t)
+	return err
 }
 
 // all runs do on those tasks whose messages nobody else works on.

@@ -36,6 +36,8 @@ const (
 	reasonAnswerLost = "answer_lost"
 	// ReasonDialogOrdered marks a message that live sent with an order for its dialog, which may be on its way until the row's due time.
 	ReasonDialogOrdered = "dialog_ordered"
+	// reasonUndated marks a hidden message of which nothing was told that dates its dialog, as far as is known (9.4).
+	reasonUndated = "undated"
 	// ReasonBusy marks a message that somebody else brought over just then: it says nothing of the message or of a system.
 	ReasonBusy = "busy"
 	// ReasonHalfDone marks a message whose dialog was there although Correspondence said that it was refused (P22).

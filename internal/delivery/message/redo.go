@@ -59,14 +59,11 @@ func (t *task) astray(fault *Error) {
 
 // leavesDialog ends a task whose item Correspondence has lost and whose dialog is there: under its new item it would get a second one.
 func (d *Deliverer) leavesDialog(ctx context.Context, t *task) bool {
-	if d.Dialogs == nil {
-		return false
-	}
-	dialog, err := d.Dialogs.Get(ctx, t.row.dialog(t.now))
+	there, err := d.hasDialog(ctx, t)
 	switch {
 	case err != nil:
 		t.fail(fmt.Errorf("look at the dialog of a lost item: %w", err))
-	case dialog == nil || dialog.IsDeleted():
+	case !there:
 		return false
 	default:
 		t.astray(errOrphaned)

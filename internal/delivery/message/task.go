@@ -93,6 +93,8 @@ type task struct {
 	verify, seen bool
 	// anew: the item was gone over there, and the message is brought over as if it had never been.
 	anew bool
+	// undated: nothing was told that dates the dialog (9.4). reads: the message is hidden, and read before it is made available.
+	undated, reads bool
 	// doubted: that the message may be stored over there was on record.
 	doubted bool
 	err     error
@@ -166,8 +168,16 @@ func (t *task) decided(r *Row) {
 // takeBack makes nothing of a refusal that may be a system's fault: the message is tried again as any other.
 func (t *task) takeBack() {
 	if t.row.refused() {
-		t.row.outcome, t.row.reason = ledger.Created, ""
+		t.row.outcome, t.row.reason = ledger.Created, t.hidden()
 	}
+}
+
+// hidden is the reason of a message that waits for its dialog.
+func (t *task) hidden() string {
+	if t.undated {
+		return reasonUndated
+	}
+	return ""
 }
 
 // lookAgain lets a stored message that was given up for what may go away by itself be taken up by live later, beside the quarantine.
@@ -176,7 +186,9 @@ func (t *task) lookAgain() {
 		return
 	}
 	t.row.dueAt = t.now.Add(mapping.VerifyAfter)
-	t.notOrdered()
+	if t.row.reason == ReasonDialogOrdered { // none came, and nobody has seen what dates it
+		t.row.reason = reasonUndated
+	}
 }
 
 // publishOnly prepares a task for the second stage alone.
@@ -190,6 +202,8 @@ func (t *task) publishOnly(insist bool) {
 	case t.row.stage != transferred || t.dialogUnderWay():
 	case t.row.refused() && !insist:
 		t.fail(errRefused)
+	case t.row.reason != "":
+		t.reads = true // only what is known to be dated goes on unread
 	default:
 		t.publish, t.heldBack = true, t.row.dueAt
 	}
@@ -198,13 +212,6 @@ func (t *task) publishOnly(insist bool) {
 // dialogUnderWay tells whether the dialog that a live call ordered may be on its way. Any other time to look again hides nothing.
 func (t *task) dialogUnderWay() bool {
 	return t.row.reason == ReasonDialogOrdered && t.row.dueAt.After(t.now)
-}
-
-// notOrdered takes back that a dialog is on its way: none came.
-func (t *task) notOrdered() {
-	if t.row.stage == transferred && t.row.reason == ReasonDialogOrdered {
-		t.row.reason = ""
-	}
 }
 
 func (t *task) result() Result {

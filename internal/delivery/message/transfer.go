@@ -40,6 +40,7 @@ func (d *Deliverer) transfer(ctx context.Context, held lease, t *task, order Ord
 	case gone:
 		return d.anew(ctx, held, t, order)
 	default:
+		d.date(ctx, t)
 		return d.look(ctx, t)
 	}
 }
@@ -124,7 +125,8 @@ func (d *Deliverer) first(ctx context.Context, held lease, t *task, order Order)
 	case mapping.StayHidden, mapping.PublishNow:
 		// One that is published yet to be is dated by when it is to be seen as long as that lies ahead (9.4), and by its migration once
 		// it does not: it goes all the way at once.
-		t.publish = !order.TransferOnly || !mapping.IsPublished(t.message)
+		t.undated = !mapping.IsPublished(t.message)
+		t.publish, t.row.reason = !order.TransferOnly || t.undated, t.hidden()
 		switch due := t.row.dueAt; {
 		case due.IsZero():
 			t.row.dueAt = t.heldBack
@@ -281,7 +283,7 @@ func (d *Deliverer) follow(ctx context.Context, t *task, order Order) (gone bool
 	if err != nil {
 		return false, err
 	}
-	t.heldBack = news.Known.HeldBack
+	t.heldBack, t.undated = news.Known.HeldBack, news.Undated
 	t.outcome = ledger.Unchanged
 	id := t.row.correspondenceID
 	for _, step := range []struct {
@@ -315,7 +317,6 @@ func (d *Deliverer) follow(ctx context.Context, t *task, order Order) (gone bool
 		t.row.sent = t.row.sent.With(step.told)
 		t.outcome = ledger.Updated
 	}
-	t.row.sent = t.row.sent.With(news.Known)
 	t.followed(news, order)
 	return false, nil
 }
@@ -343,9 +344,12 @@ func (t *task) followed(news *mapping.News, order Order) {
 	case t.row.refused() && unchanged && !order.Insist && !order.Redo:
 		t.fail(errRefused)
 	case t.row.refused() && order.TransferOnly:
-		t.row.outcome, t.row.reason = ledger.Created, "" // publish tries again; until it does, the message is hidden
+		t.row.outcome, t.row.reason = ledger.Created, t.hidden() // publish tries again; until it does, the message is hidden
 		t.fail(errRefused)
 	default:
-		t.publish = !order.TransferOnly
+		if t.row.reason == "" || t.row.reason == reasonUndated || t.row.reason == ReasonDialogOrdered {
+			t.row.reason = t.hidden()
+		}
+		t.publish = !order.TransferOnly || !mapping.IsPublished(t.message)
 	}
 }

@@ -40,9 +40,8 @@ func Make(in Input) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !IsPublished(m) && !m.VisibleFrom.After(in.Now) {
-		return nil, &Error{ReasonNotPublished, "the message was never published, so its dialog would be dated today: " +
-			"see in Altinn 2 whether it reached its recipient"}
+	if err := Dated(m, in.Now); err != nil {
+		return nil, err
 	}
 	var w warnings
 	for _, warning := range history.warnings {
@@ -70,6 +69,16 @@ func Make(in Input) (*Request, error) {
 		MakeAvailable: in.MakeAvailable,
 	}
 	return &Request{Body: body, Warnings: w, HeldBack: history.HeldBack}, nil
+}
+
+// Dated fails with an *Error if a dialog that is made now would be dated by that: neither was the message published, nor is it to be seen
+// later (17.5).
+func Dated(m *altinn2.Message, now time.Time) error {
+	if IsPublished(m) || m.VisibleFrom.After(now) {
+		return nil
+	}
+	return &Error{ReasonNotPublished, "the message was never published, so its dialog would be dated today: " +
+		"see in Altinn 2 whether it reached its recipient"}
 }
 
 // IsPublished tells whether a message has the event that dates its dialog: without that the time of the migration does (P1).

@@ -17,6 +17,9 @@ type News struct {
 	Known *History
 	// Purged: the message is permanently deleted.
 	Purged bool
+	// Undated: what was told does not date a dialog that is yet to be made, since it has no Published event, or not the earliest (9.4). That
+	// goes out only by the migrate call again, which takes all statuses (5.8, 7.2).
+	Undated bool
 }
 
 // IsEmpty tells whether nothing goes out.
@@ -35,8 +38,12 @@ func Since(m *altinn2.Message, sent Sent, now time.Time) (*News, error) {
 	if err != nil {
 		return nil, err
 	}
-	news := &News{Known: known, Purged: IsPurged(m)}
+	news := &News{Known: known, Purged: IsPurged(m), Undated: true}
+	var published time.Time
 	for _, e := range known.Statuses {
+		if e.Status == correspondence.StatusPublished && (published.IsZero() || e.StatusChanged.Before(published)) {
+			published, news.Undated = e.StatusChanged, !sent.has(digestOfStatus(e))
+		}
 		if isSynced(e.Status) && !sent.has(digestOfStatus(e)) {
 			e.StatusText = "" // the service writes its own (7.3)
 			news.Statuses = append(news.Statuses, e)
