@@ -111,6 +111,38 @@ func TestP01ToBeSeenLater(t *testing.T) {
 	assert.Equal(t, ledger.Unchanged, results[0].Outcome)
 }
 
+// 17.4: what a person's sync stored and could not make available is tried again by live, whoever is to blame.
+func TestSyncThatFailsIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		status, quarantined int
+		body                string
+	}{
+		"the item": {http.StatusOK, 1, `{"statuses":[{"correspondenceId":"%s","dialogId":null,"error":"boom","ok":false}]}`},
+		"a system": {http.StatusServiceUnavailable, 0, `"%s"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t)
+			m := r.put(t, func(*simaltinn2.Record) {})
+			r.faults(func(_ int, request *http.Request) (int, string) {
+				if strings.HasSuffix(request.URL.Path, callAvailable) {
+					return tt.status, fmt.Sprintf(tt.body, idsOf(t, request)[0])
+				}
+				return 0, ""
+			}, nil)
+			asked := message.Asked{Operator: "kari", Reason: "test"}
+			_, err := r.Sync(t.Context(), m.ID, message.Order{Lane: message.History, Insist: true, Redo: true}, asked)
+			require.Error(t, err)
+			assert.Equal(t, tt.quarantined, r.count(t, "quarantine"))
+			due, err := db.New(r.pool).DueMessages(t.Context(), db.DueMessagesParams{Now: time.Now().Add(11 * time.Minute), MaxRows: 10})
+			require.NoError(t, err)
+			require.Len(t, due, 1)
+			assert.Equal(t, m.ID, due[0].Altinn2ID)
+		})
+	}
+}
+
 // 9.4, 17.5: what is hidden still when it was to be seen is not sent on silently unless it was published; that is told first, by the only
 // call that takes it (5.8, 7.2).
 func TestP01HiddenUntilItWasToBeSeen(t *testing.T) {

@@ -3,6 +3,7 @@ package message
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/altinn/dialogsync/internal/db"
 	"github.com/altinn/dialogsync/internal/ledger"
@@ -13,13 +14,20 @@ import (
 type Asked struct{ Operator, Reason string }
 
 // Sync brings one message over for a person and keeps who asked. A failure that is the message's own goes to quarantine; one of a system
-// leaves no trace, since no item is to blame (Invariant 8). The delivery's error is returned in both cases.
+// leaves no trace, since no item is to blame (Invariant 8), but that live tries again what is stored by then. The delivery's error is returned in both cases.
 func (d *Deliverer) Sync(ctx context.Context, altinn2ID int32, order Order, asked Asked) (Result, error) {
 	err := db.New(d.Pool).RecordOperatorAction(ctx, db.RecordOperatorActionParams{
 		Operator: asked.Operator, Action: "item sync", Target: Key(altinn2ID), Reason: asked.Reason, Detail: []byte("{}"),
 	})
 	if err != nil {
 		return Result{}, fmt.Errorf("message %d: record who asked for it: %w", altinn2ID, err)
+	}
+	order.decide = func(_ context.Context, tasks []*task, _ time.Time) {
+		for _, t := range tasks {
+			if t.err != nil && Describe(t.err).Class != transport.Permanent {
+				t.lookAgain() // nobody else tries again what is stored and hidden (17.4)
+			}
+		}
 	}
 	result, err := d.Deliver(ctx, altinn2ID, order)
 	if err == nil {
