@@ -9,7 +9,8 @@ import (
 	mapping "github.com/altinn/dialogsync/internal/mapping/message"
 )
 
-// date sees to it that the dialog of a hidden message is dated by the message, and not by its migration (P1, 9.4). What fails is the task's.
+// date sees to it that the dialog of a hidden message is dated by the message, and not by its migration (P1, 9.4). What fails is the
+// task's.
 func (d *Deliverer) date(ctx context.Context, t *task) {
 	if !t.publish || t.verify || !t.undated {
 		return
@@ -38,10 +39,11 @@ func (d *Deliverer) hasDialog(ctx context.Context, t *task) (bool, error) {
 		return false, nil
 	}
 	dialog, err := d.Dialogs.Get(ctx, t.row.dialog(t.now))
-	return dialog != nil && !dialog.IsDeleted(), err //nolint:wrapcheck // date says what was being done
+	return dialog != nil && !dialog.IsDeleted(), err
 }
 
-// tellAgain repeats the migrate call of a stored message: a sync call does not take that it was published (7.2), a repetition takes all (5.8).
+// tellAgain repeats the migrate call of a stored message: a sync call does not take that it was published (7.2), a repetition takes all
+// (5.8).
 func (d *Deliverer) tellAgain(ctx context.Context, t *task) error {
 	request, err := d.request(ctx, t, Order{Lane: History})
 	if err != nil {

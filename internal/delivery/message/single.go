@@ -14,7 +14,8 @@ import (
 type Asked struct{ Operator, Reason string }
 
 // Sync brings one message over for a person and keeps who asked. A failure that is the message's own goes to quarantine; one of a system
-// leaves no trace, since no item is to blame (Invariant 8), but that live tries again what is stored by then. The delivery's error is returned in both cases.
+// leaves no trace, since no item is to blame (Invariant 8), but that live tries again what is stored by then. The delivery's error is
+// returned in both cases.
 func (d *Deliverer) Sync(ctx context.Context, altinn2ID int32, order Order, asked Asked) (Result, error) {
 	err := db.New(d.Pool).RecordOperatorAction(ctx, db.RecordOperatorActionParams{
 		Operator: asked.Operator, Action: "item sync", Target: Key(altinn2ID), Reason: asked.Reason, Detail: []byte("{}"),
