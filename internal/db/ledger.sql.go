@@ -359,7 +359,9 @@ with i as (
         unnest($10::text[]) as source, unnest($11::text[]) as outcome, unnest($12::text[]) as dialog_state,
         unnest($13::smallint[]) as mapping_version, unnest($14::text[]) as reason),
 unseen as (
-    select unnest($15::uuid[]) as item_id)
+    select unnest($15::uuid[]) as item_id),
+open as (
+    select unnest($16::uuid[]) as item_id)
 insert into ledger as l (item_id, dialog_id, instance_guid, source_changed, read_at, recorded_at, window_id, party_id, a1_ref, a2_ref,
     source, outcome, dialog_state, mapping_version, reason)
 select i.item_id, nullif(i.dialog_id, '00000000-0000-0000-0000-000000000000'), nullif(i.instance_guid, '00000000-0000-0000-0000-000000000000'),
@@ -371,7 +373,7 @@ order by i.item_id
 on conflict (item_id) do update set
     dialog_id = case when excluded.item_id in (select item_id from unseen) then l.dialog_id else excluded.dialog_id end,
     instance_guid = coalesce(excluded.instance_guid, l.instance_guid),
-    source_changed = coalesce(excluded.source_changed, l.source_changed),
+    source_changed = case when excluded.item_id in (select item_id from open) then null else coalesce(excluded.source_changed, l.source_changed) end,
     read_at = excluded.read_at,
     recorded_at = excluded.recorded_at,
     window_id = coalesce(excluded.window_id, l.window_id),
@@ -403,11 +405,13 @@ type RecordItemsParams struct {
 	MappingVersions []int16
 	Reasons         []string
 	Unseen          []uuid.UUID
+	Open            []uuid.UUID
 }
 
 // Returns the items that were recorded. One that is missing was recorded by somebody else since its reading began: what
 // was delivered may be out of date (Invariant 4). A row keeps the window that last met it when live comes by, what is known
-// of the dialog when a delivery did not look at it, and always whose it is.
+// of the dialog when a delivery did not look at it, the change that was brought over last when the source is gone or was not read,
+// unless it is open which one was, and always whose it is.
 func (q *Queries) RecordItems(ctx context.Context, arg RecordItemsParams) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, recordItems,
 		arg.ItemIds,
@@ -425,6 +429,7 @@ func (q *Queries) RecordItems(ctx context.Context, arg RecordItemsParams) ([]uui
 		arg.MappingVersions,
 		arg.Reasons,
 		arg.Unseen,
+		arg.Open,
 	)
 	if err != nil {
 		return nil, err

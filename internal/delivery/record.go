@@ -113,15 +113,11 @@ func (r *Recorder) record(ctx context.Context, item Item, result Result, also Al
 // Entry is the ledger's row of what was delivered. A delivery that withheld something leaves it open which version of the source
 // was brought over, so that nobody takes the item for done.
 func (r *Result) Entry() ledger.Entry {
-	e := ledger.Entry{
-		ItemID: r.ItemID, DialogID: r.DialogID, Instance: r.Instance, Source: r.Source, SourceChanged: r.SourceChanged,
+	return ledger.Entry{
+		ItemID: r.ItemID, DialogID: r.DialogID, Instance: r.Instance, Source: r.Source, SourceChanged: r.SourceChanged, Open: r.Withheld > 0,
 		A1Ref: r.A1Ref, A2Ref: r.A2Ref, ReadAt: r.ReadAt, Outcome: r.Outcome, Reason: r.Reason, State: r.State, Unseen: r.Unseen,
 		MappingVersion: mapping.Version,
 	}
-	if r.Withheld > 0 {
-		e.SourceChanged = time.Time{}
-	}
-	return e
 }
 
 // Quarantined is an item whose delivery failed, as the quarantine keeps it. An item of which nobody can tell the source is

@@ -20,8 +20,10 @@ type Entry struct {
 	Instance altinn.InstanceID
 	Source   Source
 	// SourceChanged is the source's lastChanged, in UTC and microseconds as Storage sorts by; zero when the source is gone
-	// or has none.
+	// or has none, which keeps what was there.
 	SourceChanged time.Time
+	// Open: it is open which version was brought over. SourceChanged becomes zero, whatever was there.
+	Open bool
 	// ReadAt is the database's time before the reading of dialog and source began; RecordedAt is set by Record.
 	ReadAt, RecordedAt time.Time
 	Outcome            Outcome
@@ -125,7 +127,12 @@ func columns(entries []Entry) db.RecordItemsParams {
 		p.ItemIds = append(p.ItemIds, e.ItemID)
 		p.DialogIds = append(p.DialogIds, dialogID)
 		p.InstanceGuids = append(p.InstanceGuids, e.Instance.GUID)
-		p.SourceChanged = append(p.SourceChanged, e.SourceChanged)
+		changed := e.SourceChanged
+		if e.Open {
+			changed = time.Time{} // stored as null
+			p.Open = append(p.Open, e.ItemID)
+		}
+		p.SourceChanged = append(p.SourceChanged, changed)
 		p.ReadAt = append(p.ReadAt, e.ReadAt)
 		p.WindowIds = append(p.WindowIds, e.WindowID)
 		p.PartyIds = append(p.PartyIds, int32(e.Instance.PartyID)) //nolint:gosec // ParseInstanceID admits 31 bits

@@ -129,6 +129,30 @@ func TestFailedDeliveryKeepsWhatIsKnownOfTheDialogAndTheWindow(t *testing.T) {
 	assert.False(t, got.SourceChanged.IsZero())
 }
 
+// What was withheld is still to come: a change that is on record from a failure must not make the item pass for done.
+func TestItemRecordedAsOpenHasNoChange(t *testing.T) {
+	t.Parallel()
+	q := db.New(dbtest.New(t))
+	e := entry(time.Now(), time.Now().Add(-time.Hour))
+	e.Outcome = ledger.Failed
+	never := entry(time.Now(), e.ReadAt)
+	never.Open = true
+	_, err := ledger.Record(t.Context(), q, []ledger.Entry{e, never})
+	require.NoError(t, err)
+
+	e.ReadAt, err = q.DatabaseNow(t.Context())
+	require.NoError(t, err)
+	e.Outcome, e.Open = ledger.Created, true
+	_, err = ledger.Record(t.Context(), q, []ledger.Entry{e})
+	require.NoError(t, err)
+
+	found, err := ledger.Lookup(t.Context(), q, []uuid.UUID{e.ItemID, never.ItemID})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	assert.Zero(t, found[e.ItemID].SourceChanged)
+	assert.Zero(t, found[never.ItemID].SourceChanged)
+}
+
 func TestQuarantineCountsAttemptsAndReleases(t *testing.T) {
 	t.Parallel()
 	q := db.New(dbtest.New(t))

@@ -911,6 +911,43 @@ func (p *polling) age(t testing.TB) {
 	p.exec(t, `update poll set due_at = 'epoch' where reach = 'second-look'`)
 }
 
+// A sweep brings over what had failed, while its PDF is not made yet: the change that failed must not pass for the one delivered.
+func TestSubmissionThatHadFailedGetsItsTransmissionByPollsAlone(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t)
+	p.putApp(t, app, map[string]any{"id": "model", "taskId": "Task_1", "appLogic": map[string]any{"classRef": "x"}})
+	p.poll(t, live.ReachCatchUp)
+	p.pass(20 * time.Second)
+	for range 12 { // so that the failure is the item's own
+		p.instance(t, 10*time.Second)
+	}
+	p.poll(t, live.ReachCatchUp)
+	p.pass(10 * time.Second)
+	th := newThing()
+	th.submitted, th.party, th.created = true, 77, p.clock().Add(-time.Hour)
+	p.place(t, th, p.clock().Add(-4*time.Second))
+	p.poll(t, live.ReachCatchUp)
+	entry, _ := p.ledger(t, th)
+	require.Equal(t, ledger.Failed, entry.Outcome, "Register does not have the party yet")
+	p.putParty(t, 77)
+	p.pass(8 * time.Second)
+	p.poll(t, live.ReachRecent)
+	entry, _ = p.ledger(t, th)
+	require.Equal(t, ledger.Created, entry.Outcome)
+	assert.Zero(t, entry.SourceChanged, "the transmission is still to come")
+
+	before := p.writes(th)
+	p.pass(5 * time.Minute)
+	p.poll(t, live.ReachCatchUp)
+	p.poll(t, live.ReachRecent)
+	assert.Equal(t, before+1, p.writes(th), "it comes without the PDF in the end")
+	entry, _ = p.ledger(t, th)
+	assert.NotZero(t, entry.SourceChanged)
+	p.pass(5 * time.Minute)
+	p.poll(t, live.ReachRecent)
+	assert.Equal(t, before+1, p.writes(th))
+}
+
 // Somebody had listed the item before it was deleted, made its dialog right after the deletion was recorded, and died.
 func TestDialogMadeBehindATombstoneIsFoundOut(t *testing.T) {
 	t.Parallel()
