@@ -178,10 +178,10 @@ from (select unnest($1::text[]) as source, unnest($2::text[]) as item_key,
         unnest($11::integer[]) as attempts, unnest($12::bigint[]) as window_id) as i
 order by i.source, i.item_key
 on conflict (source, item_key) do update set
-    item_id = excluded.item_id,
+    item_id = coalesce(excluded.item_id, q.item_id),
     org = coalesce(excluded.org, q.org),
     app_id = coalesce(excluded.app_id, q.app_id),
-    position = coalesce(excluded.position, q.position),
+    position = greatest(q.position, excluded.position),
     instance_created = coalesce(excluded.instance_created, q.instance_created),
     class = excluded.class,
     reason = excluded.reason,
@@ -206,6 +206,8 @@ type QuarantineItemsParams struct {
 	WindowIds       []int64
 }
 
+// What is known of an item stays when a later failure knows less. Of two positions the later one: an item's time of change only grows,
+// and an event, which has not read it, gives the creation instead.
 func (q *Queries) QuarantineItems(ctx context.Context, arg QuarantineItemsParams) error {
 	_, err := q.db.Exec(ctx, quarantineItems,
 		arg.Sources,

@@ -179,3 +179,42 @@ func TestQuarantineCountsAttemptsAndReleases(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, released)
 }
+
+// Invariant 6: an event that knows less of an item must not take it away from the watermark that it stands beside.
+func TestQuarantineKeepsWhatALaterFailureDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	q := db.New(dbtest.New(t))
+	created := time.Date(2019, 11, 4, 11, 40, 2, 0, time.UTC)
+	guid := uuid.New()
+	byHistory := ledger.Quarantined{
+		Source: ledger.A3AppInstances, ItemKey: "50001337/" + guid.String(), ItemID: dialogid.V7(guid, created), Org: "ttd", AppID: "ttd/app",
+		Position: created.AddDate(5, 0, 0), InstanceCreated: created, Class: "permanent", Reason: "party_not_found", Attempts: 1, WindowID: 7,
+	}
+	byEvent := byHistory // it has not read the instance: the creation is the nearest known time
+	byEvent.Org, byEvent.Position, byEvent.WindowID = "", created, 0
+	byWebhook := byEvent // it does not tell that either
+	byWebhook.ItemID, byWebhook.Position, byWebhook.InstanceCreated = uuid.Nil, time.Time{}, time.Time{}
+	for _, item := range []ledger.Quarantined{byHistory, byEvent, byWebhook} {
+		require.NoError(t, ledger.Quarantine(t.Context(), q, []ledger.Quarantined{item}))
+	}
+	rows, err := q.QuarantineList(t.Context(), db.QuarantineListParams{MaxRows: 10})
+	require.NoError(t, err)
+	require.Len(t, rows, 1)
+	require.NotNil(t, rows[0].ItemID)
+	assert.Equal(t, byHistory.ItemID, *rows[0].ItemID)
+	require.NotNil(t, rows[0].Position)
+	assert.True(t, byHistory.Position.Equal(*rows[0].Position), "%s", rows[0].Position)
+	assert.EqualValues(t, 3, rows[0].Attempts)
+
+	backTo := created.AddDate(4, 0, 0)
+	count, err := q.QuarantineSince(t.Context(), db.QuarantineSinceParams{Source: ledger.A3AppInstances, BackTo: &backTo})
+	require.NoError(t, err)
+	assert.EqualValues(t, 1, count, "it stands beside history's watermark still")
+
+	later := byEvent // changed since then
+	later.Position = created.AddDate(6, 0, 0)
+	require.NoError(t, ledger.Quarantine(t.Context(), q, []ledger.Quarantined{later}))
+	rows, err = q.QuarantineList(t.Context(), db.QuarantineListParams{MaxRows: 10})
+	require.NoError(t, err)
+	assert.True(t, later.Position.Equal(*rows[0].Position), "%s", rows[0].Position)
+}

@@ -72,6 +72,8 @@ where (dialog_state <> 'alive' and (outcome in ('deleted', 'purged') or reason i
 order by recorded_at limit @max_rows;
 
 -- name: QuarantineItems :exec
+-- What is known of an item stays when a later failure knows less. Of two positions the later one: an item's time of change only grows,
+-- and an event, which has not read it, gives the creation instead.
 insert into quarantine as q (source, item_key, item_id, org, app_id, position, instance_created, class, reason, detail, attempts, window_id)
 select i.source::source, i.item_key, nullif(i.item_id, '00000000-0000-0000-0000-000000000000'), nullif(i.org, ''), nullif(i.app_id, ''),
     nullif(i.position, '0001-01-01 00:00:00+00'), nullif(i.instance_created, '0001-01-01 00:00:00+00'), i.class, i.reason, i.detail, i.attempts, nullif(i.window_id, 0)
@@ -82,10 +84,10 @@ from (select unnest(@sources::text[]) as source, unnest(@item_keys::text[]) as i
         unnest(@attempts::integer[]) as attempts, unnest(@window_ids::bigint[]) as window_id) as i
 order by i.source, i.item_key
 on conflict (source, item_key) do update set
-    item_id = excluded.item_id,
+    item_id = coalesce(excluded.item_id, q.item_id),
     org = coalesce(excluded.org, q.org),
     app_id = coalesce(excluded.app_id, q.app_id),
-    position = coalesce(excluded.position, q.position),
+    position = greatest(q.position, excluded.position),
     instance_created = coalesce(excluded.instance_created, q.instance_created),
     class = excluded.class,
     reason = excluded.reason,
