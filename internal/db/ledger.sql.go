@@ -297,7 +297,7 @@ select count(*) from quarantine q where q.source = $1 and (q.position >= $2 or q
   and not ($3::boolean and exists (
       select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish')
     and exists (select 1 from message m
-        where m.altinn2_id = case when q.item_key ~ '^[0-9]{1,9}$' then q.item_key::integer end and m.stage <> 'untransferred'))
+        where m.altinn2_id = case when q.item_key ~ '^[0-9]{1,10}$' then q.item_key::bigint end and m.stage <> 'untransferred'))
 `
 
 type QuarantineSinceParams struct {

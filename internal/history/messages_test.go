@@ -362,6 +362,35 @@ func TestGivenMessageThatFailsStaysAnExceptionOfTransfer(t *testing.T) {
 	assert.Equal(t, before, after)
 }
 
+// Numbers go to 2^31-1: a transferred message of ten digits is publish's exception, as any other.
+func TestExceptionOfPublishIsNotTransfersWhateverItsNumber(t *testing.T) {
+	t.Parallel()
+	p := newPost(t, letters(2))
+	p.walk(t, p.ordered(t, lettersOrder(history.StageBoth))...)
+	var window int64
+	require.NoError(t, p.pool.QueryRow(t.Context(),
+		"select min(w.id) from backfill_window w join backfill b on b.id = w.backfill_id where b.stream = 'publish'").Scan(&window))
+	of := stream.Stream{Source: ledger.A2Correspondence, Direction: stream.Transfer}
+	for key, exceptions := range map[string]int64{
+		"123456789": 0, "2147483647": 0, "1000000000": 0,
+		"2147483648": 1, "9999999999": 1, "99999999999999999999": 1, "malformed:00ff": 1, // nobody's numbers
+	} {
+		if number, err := message.ParseKey(key); err == nil {
+			_, err = p.pool.Exec(t.Context(), `insert into message (created, change_seq, altinn2_id, stage, outcome, mapping_version, sent)
+				values ($1, 1, $2, 'transferred', 'failed', 1, '')`, newest, number)
+			require.NoError(t, err)
+		}
+		require.NoError(t, ledger.Quarantine(t.Context(), db.New(p.pool), []ledger.Quarantined{{
+			Source: ledger.A2Correspondence, ItemKey: key, Position: newest, Class: "permanent", Reason: "dialog_refused", WindowID: window,
+		}}))
+		found, err := db.New(p.pool).QuarantineSince(t.Context(), history.ExceptionsSince(of, &oldest))
+		require.NoError(t, err)
+		assert.Equal(t, exceptions, found, key)
+		_, err = ledger.Release(t.Context(), db.New(p.pool), ledger.A2Correspondence, []string{key})
+		require.NoError(t, err)
+	}
+}
+
 // Where the source refuses its own cursor the window begins again, and nothing is counted twice.
 func TestCursorRefused(t *testing.T) {
 	t.Parallel()

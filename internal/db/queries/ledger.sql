@@ -124,7 +124,7 @@ select count(*) from quarantine q where q.source = @source and (q.position >= @b
   and not (@transfer_only::boolean and exists (
       select 1 from backfill_window w join backfill b on b.id = w.backfill_id where w.id = q.window_id and b.stream = 'publish')
     and exists (select 1 from message m
-        where m.altinn2_id = case when q.item_key ~ '^[0-9]{1,9}$' then q.item_key::integer end and m.stage <> 'untransferred'));
+        where m.altinn2_id = case when q.item_key ~ '^[0-9]{1,10}$' then q.item_key::bigint end and m.stage <> 'untransferred'));
 
 -- name: LedgerCounts :many
 select source, outcome, dialog_state, count(*)::bigint as items from ledger group by source, outcome, dialog_state order by 1, 2, 3;
