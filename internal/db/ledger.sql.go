@@ -24,6 +24,58 @@ func (q *Queries) DatabaseNow(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
+const historyLooks = `-- name: HistoryLooks :many
+select item_id, dialog_id, instance_guid, party_id, source, dialog_state, recorded_at from ledger
+where source = 'a2-archived-forms' and outcome = 'created' and window_id is not null and recorded_at - source_changed < interval '92 days'
+    and recorded_at > $1 and recorded_at <= clock_timestamp() - $2::interval
+order by recorded_at limit $3
+`
+
+type HistoryLooksParams struct {
+	After   time.Time
+	Age     time.Duration
+	MaxRows int32
+}
+
+type HistoryLooksRow struct {
+	ItemID       uuid.UUID
+	DialogID     *uuid.UUID
+	InstanceGuid *uuid.UUID
+	PartyID      *int32
+	Source       Source
+	DialogState  DialogState
+	RecordedAt   time.Time
+}
+
+// Like SecondLooks, of the forms that history made: a queue of its own, since it may be days long while history goes over the last months.
+func (q *Queries) HistoryLooks(ctx context.Context, arg HistoryLooksParams) ([]HistoryLooksRow, error) {
+	rows, err := q.db.Query(ctx, historyLooks, arg.After, arg.Age, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []HistoryLooksRow
+	for rows.Next() {
+		var i HistoryLooksRow
+		if err := rows.Scan(
+			&i.ItemID,
+			&i.DialogID,
+			&i.InstanceGuid,
+			&i.PartyID,
+			&i.Source,
+			&i.DialogState,
+			&i.RecordedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const ledgerCounts = `-- name: LedgerCounts :many
 select source, outcome, dialog_state, count(*)::bigint as items from ledger group by source, outcome, dialog_state order by 1, 2, 3
 `

@@ -124,6 +124,14 @@ func (p *polling) form(t testing.TB, ago time.Duration, reference int) thing {
 
 func (p *polling) placeForm(t testing.TB, th thing, changed time.Time, reference int) thing {
 	t.Helper()
+	p.migrate(t, th, changed, reference)
+	p.migrateEvents(t, th, "Created")
+	return th
+}
+
+// migrate and migrateEvents are Altinn 2's first and last call of a form.
+func (p *polling) migrate(t testing.TB, th thing, changed time.Time, reference int) {
+	t.Helper()
 	user, key := strconv.FormatInt(userID, 10), th.id().String()
 	instance := raw(t, map[string]any{
 		"id": key, "instanceOwner": map[string]any{"partyId": strconv.FormatInt(th.party, 10)}, "appId": th.app, "org": "ttd",
@@ -135,12 +143,15 @@ func (p *polling) placeForm(t testing.TB, th thing, changed time.Time, reference
 	})
 	_, _, err := p.sim.Storage.MigrateInstance(instance)
 	require.NoError(t, err)
-	_, err = p.sim.Storage.MigrateEvents(th.guid, []json.RawMessage{raw(t, map[string]any{
-		"id": uuid.NewSHA1(th.guid, []byte("created")), "instanceId": th.guid.String(), "created": stamp(th.created), "eventType": "Created",
+}
+
+func (p *polling) migrateEvents(t testing.TB, th thing, kind string) {
+	t.Helper()
+	_, err := p.sim.Storage.MigrateEvents(th.guid, []json.RawMessage{raw(t, map[string]any{
+		"id": uuid.NewSHA1(th.guid, []byte("created")), "instanceId": th.guid.String(), "created": stamp(th.created), "eventType": kind,
 		"instanceOwnerPartyId": strconv.FormatInt(th.party, 10), "user": map[string]any{"userId": userID, "authenticationLevel": 3},
 	})})
 	require.NoError(t, err)
-	return th
 }
 
 func (p *polling) has(th thing) bool {
@@ -904,11 +915,72 @@ func TestHalfStoredFormIsLookedAtASecondTime(t *testing.T) {
 	assert.Equal(t, after, p.sim.Requests.Count("", "", ""), "two looks are enough")
 }
 
+// A form that comes with Altinn 2's times is met before its events are stored by whoever is at work there: a poll, or history.
+func TestHalfStoredFormThatComesLateIsMadeWholeWhoeverMetIt(t *testing.T) {
+	t.Parallel()
+	for _, by := range [...]string{"a poll", "history"} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			p := newPolling(t)
+			p.poll(t, live.ReachBatch)
+			require.NoError(t, p.poller.SecondLook(t.Context(), ledger.A2ArchivedForms)) // begins it
+			p.pass(24 * time.Hour)
+			p.poll(t, live.ReachBatch)
+			form := newThing()
+			form.app, form.archive, form.created = a2App, true, p.clock().Add(-4*time.Hour)
+			p.migrate(t, form, p.clock().Add(-3*time.Hour), 1)
+			if by == "history" {
+				p.walkHistory(t, p.orderHistory(t, ledger.A2ArchivedForms))
+			} else {
+				p.poll(t, live.ReachBatch)
+			}
+			require.True(t, p.has(form))
+			p.migrateEvents(t, form, "Submited")
+			for _, reach := range [...]string{live.ReachBatch, live.ReachDays, live.ReachMonths} {
+				p.poll(t, reach)
+			}
+			before := p.writes(form)
+			p.age(t)
+			require.NoError(t, p.poller.SecondLook(t.Context(), ledger.A2ArchivedForms))
+			assert.Equal(t, before+1, p.writes(form), "nothing else tells of the rest")
+			after := p.sim.Requests.Count("", "", "")
+			p.age(t)
+			require.NoError(t, p.poller.SecondLook(t.Context(), ledger.A2ArchivedForms))
+			assert.Equal(t, after, p.sim.Requests.Count("", "", ""), "two looks are enough")
+		})
+	}
+}
+
+func TestOldFormsThatHistoryMadeAreNotLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	p := newPolling(t)
+	require.NoError(t, p.poller.SecondLook(t.Context(), ledger.A2ArchivedForms)) // begins it
+	now, err := db.New(p.pool).DatabaseNow(t.Context())
+	require.NoError(t, err)
+	record := func(changed time.Time) ledger.Entry {
+		th := newThing()
+		e := ledger.Entry{
+			ItemID: th.dialogID(), DialogID: th.dialogID(), Instance: th.id(), Source: ledger.A2ArchivedForms, SourceChanged: changed,
+			ReadAt: now, Outcome: ledger.Created, State: ledger.DialogAlive, MappingVersion: 1, WindowID: 1,
+		}
+		_, err := ledger.Record(t.Context(), db.New(p.pool), []ledger.Entry{e})
+		require.NoError(t, err)
+		return e
+	}
+	recent := record(now.AddDate(0, 0, -91))
+	record(now.AddDate(0, 0, -93))
+	p.age(t)
+	looks, err := db.New(p.pool).HistoryLooks(t.Context(), db.HistoryLooksParams{Age: time.Minute, MaxRows: 10})
+	require.NoError(t, err)
+	require.Len(t, looks, 1)
+	assert.Equal(t, recent.ItemID, looks[0].ItemID)
+}
+
 // age makes everything recorded a quarter of an hour old, and second looks due.
 func (p *polling) age(t testing.TB) {
 	t.Helper()
 	p.exec(t, `update ledger set recorded_at = recorded_at - interval '15 minutes', read_at = read_at - interval '15 minutes'`)
-	p.exec(t, `update poll set due_at = 'epoch' where reach = 'second-look'`)
+	p.exec(t, `update poll set due_at = 'epoch' where reach in ('second-look', 'history-look')`)
 }
 
 // A sweep brings over what had failed, while its PDF is not made yet: the change that failed must not pass for the one delivered.

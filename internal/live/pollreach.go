@@ -25,6 +25,8 @@ const (
 	ReachDue = "due"
 	// reachSecondLook goes over what was recorded some minutes ago.
 	reachSecondLook = "second-look"
+	// reachHistoryLook does so with what history made.
+	reachHistoryLook = "history-look"
 )
 
 // Reach is one way of polling a source.

@@ -40,17 +40,29 @@ var errNotDue = errors.New("no second look is due")
 //     recorded, and died before recording that. No page meets such a dialog again. What is looked at is the dialog alone, unless
 //     it is there (Invariant 4).
 //   - Forms just created. Between Altinn 2's calls a form can be seen without its elements and events, and nothing tells when
-//     the last of them is stored (Storage reference 12.3).
+//     the last of them is stored (Storage reference 12.3). Of those that history created it is those that had changed within the
+//     92 days before. An older one that history meets in that very moment stays as it was met until its message on the bus, or a
+//     redo: nothing tells an arrival, and to look at everything again would double history's readings. They have a queue of their own,
+//     so that what live recorded never waits for them.
 //
-// It is meant to be called every few seconds, and does at most one round a minute, in one process at a time.
+// It is meant to be called every few seconds, and does a round of each queue a minute, and more at once while more is due, in one
+// process at a time.
 func (p *Poller) SecondLook(ctx context.Context, source ledger.Source) error {
+	err := p.secondLook(ctx, source, reachSecondLook)
+	if source == ledger.A2ArchivedForms {
+		err = errors.Join(err, p.secondLook(ctx, source, reachHistoryLook))
+	}
+	return err
+}
+
+func (p *Poller) secondLook(ctx context.Context, source ledger.Source, queue string) error {
 	if open, _ := p.Gate.Open(source, stream.Live); !open || isClosed(p.Stopping) {
 		return nil
 	}
 	config := p.Config.withDefaults()
-	reach := Reach{Source: source, Name: reachSecondLook, Items: secondLookItems, Every: secondLookEvery}
+	reach := Reach{Source: source, Name: queue, Items: secondLookItems, Every: secondLookEvery}
 	q := db.New(p.Pool)
-	row, err := q.ClaimPoll(ctx, db.ClaimPollParams{Source: source, Reach: reachSecondLook, Worker: &config.Worker, Lease: config.Lease})
+	row, err := q.ClaimPoll(ctx, db.ClaimPollParams{Source: source, Reach: queue, Worker: &config.Worker, Lease: config.Lease})
 	if errors.Is(err, pgx.ErrNoRows) {
 		if _, err := p.ask(ctx, reach); err != nil && !errors.Is(err, errPollHeld) {
 			return fmt.Errorf("second look at %s: %w", source, err)
@@ -63,13 +75,13 @@ func (p *Poller) SecondLook(ctx context.Context, source ledger.Source) error {
 	r := &pollRun{
 		poller: p, reach: reach, config: config, memory: p.memoryOf(source), epoch: row.Epoch, since: row.Since, stop: make(chan struct{}),
 		deadline: time.Now().Add(config.Lease),
-		log:      p.Log.With(zap.String(telemetry.LogKeySource, string(source)), zap.String(telemetry.LogKeyReach, reachSecondLook)),
+		log:      p.Log.With(zap.String(telemetry.LogKeySource, string(source)), zap.String(telemetry.LogKeyReach, queue)),
 	}
 	// Past its lease it could only be fenced.
 	bounded, cancel := context.WithTimeout(ctx, config.Lease)
 	defer cancel()
 	full, err := r.lookAgain(bounded, row)
-	release := db.ReleasePollParams{Source: source, Reach: reachSecondLook, Epoch: r.epoch, Ended: true, Rest: secondLookEvery}
+	release := db.ReleasePollParams{Source: source, Reach: queue, Epoch: r.epoch, Ended: true, Rest: secondLookEvery}
 	if full && err == nil {
 		release.Rest = 0
 	}
@@ -87,12 +99,13 @@ func (p *Poller) SecondLook(ctx context.Context, source ledger.Source) error {
 // lookAgain does a round; full: there is more to look at.
 func (r *pollRun) lookAgain(ctx context.Context, row db.Poll) (full bool, err error) {
 	after := row.Since
+	if r.reach.Name == reachHistoryLook {
+		after = time.Time{} // history may have been at work before live began
+	}
 	if row.RunTo != nil {
 		after = *row.RunTo
 	}
-	looks, err := db.New(r.poller.Pool).SecondLooks(ctx, db.SecondLooksParams{
-		Source: r.reach.Source, After: after, Age: secondLookAfter, MaxRows: secondLookRows,
-	})
+	looks, err := r.due(ctx, after)
 	if err != nil {
 		return false, fmt.Errorf("read what is due: %w", err)
 	}
@@ -135,6 +148,22 @@ func (r *pollRun) lookAgain(ctx context.Context, row db.Poll) (full bool, err er
 		return err
 	})
 	return full, err
+}
+
+// due is the head of the run's queue.
+func (r *pollRun) due(ctx context.Context, after time.Time) ([]db.SecondLooksRow, error) {
+	q := db.New(r.poller.Pool)
+	if r.reach.Name != reachHistoryLook {
+		return q.SecondLooks(ctx, db.SecondLooksParams{
+			Source: r.reach.Source, After: after, Age: secondLookAfter, MaxRows: secondLookRows,
+		})
+	}
+	forms, err := q.HistoryLooks(ctx, db.HistoryLooksParams{After: after, Age: secondLookAfter, MaxRows: secondLookRows})
+	looks := make([]db.SecondLooksRow, 0, len(forms))
+	for _, form := range forms {
+		looks = append(looks, db.SecondLooksRow(form))
+	}
+	return looks, err
 }
 
 // suspects are the items to be delivered again: forms just created, and tombstones whose dialog is there.

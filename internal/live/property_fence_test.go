@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/altinn/dialogsync/internal/ledger"
 )
 
 // A slice of history that was taken for dead wakes up with a page to record, while another, under a newer epoch, is past that page
@@ -23,7 +25,7 @@ func TestPageOfASleeperDoesNotCount(t *testing.T) {
 	for n := range 4 {
 		p.instance(t, time.Duration(n+1)*time.Hour)
 	}
-	backfill := p.orderHistory(t)
+	backfill := p.orderHistory(t, ledger.A3AppInstances)
 	platform := httptest.NewServer(p.sim.Handler())
 	t.Cleanup(platform.Close)
 	sleeper, other := newSyncProcess(t, p, platform.URL, "sleeper"), newSyncProcess(t, p, platform.URL, "other")

@@ -200,22 +200,41 @@ func beginSync(t *testing.T, rt *rapid.T, p *polling, processes []*syncProcess) 
 	}
 	p.poll(t, live.ReachCatchUp)
 	require.NoError(t, p.poller.SecondLook(t.Context(), ledger.A3AppInstances)) // begins it
-	m.backfill = p.orderHistory(t)
+	m.backfill = p.orderHistory(t, ledger.A3AppInstances)
 	return m
 }
 
 // orderHistory orders the hours before now.
-func (p *polling) orderHistory(t *testing.T) (backfill int64) {
+func (p *polling) orderHistory(t *testing.T, of ledger.Source) (backfill int64) {
 	t.Helper()
 	backfills := &history.Backfills{
 		Pool: p.pool, Orgs: p.deliverer.Storage, Enqueue: func(context.Context, pgx.Tx, int64, int) error { return nil },
 	}
 	made, err := backfills.Create(t.Context(), history.Order{
-		Source: ledger.A3AppInstances, Range: history.Range{From: p.clock().Add(-5 * time.Hour), To: p.clock()}, Parallel: 2, MaxFailureShare: 1,
+		Source: of, Range: history.Range{From: p.clock().Add(-5 * time.Hour), To: p.clock()}, Parallel: 2, MaxFailureShare: 1,
 		Reason: "test", Operator: "kari",
 	})
 	require.NoError(t, err)
 	return made[0].ID
+}
+
+// walkHistory walks a backfill to its end, alone.
+func (p *polling) walkHistory(t *testing.T, backfill int64) {
+	t.Helper()
+	walker := &history.Walker{
+		Pool: p.pool, Storage: p.deliverer.Storage, Delivery: p.deliverer, Log: p.log,
+		Config: history.WalkerConfig{Worker: "history", Rest: time.Millisecond},
+	}
+	enqueue := func(context.Context, pgx.Tx, int64, int) error { return nil }
+	keeper := &history.Keeper{Pool: p.pool, Orgs: p.deliverer.Storage, Enqueue: enqueue, Log: p.log}
+	for over := false; !over; {
+		_, err := walker.Slice(t.Context(), backfill)
+		require.NoError(t, err)
+		require.NoError(t, keeper.Keep(t.Context()))
+		progress, err := history.ReadProgress(t.Context(), p.pool, &backfill)
+		require.NoError(t, err)
+		over = progress[0].State == history.StateComplete
+	}
 }
 
 // end wakes everybody and takes the world away.

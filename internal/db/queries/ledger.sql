@@ -71,6 +71,13 @@ where (dialog_state <> 'alive' and (outcome in ('deleted', 'purged') or reason i
     and source = @source and recorded_at > @after and recorded_at <= clock_timestamp() - @age::interval
 order by recorded_at limit @max_rows;
 
+-- name: HistoryLooks :many
+-- Like SecondLooks, of the forms that history made: a queue of its own, since it may be days long while history goes over the last months.
+select item_id, dialog_id, instance_guid, party_id, source, dialog_state, recorded_at from ledger
+where source = 'a2-archived-forms' and outcome = 'created' and window_id is not null and recorded_at - source_changed < interval '92 days'
+    and recorded_at > @after and recorded_at <= clock_timestamp() - @age::interval
+order by recorded_at limit @max_rows;
+
 -- name: QuarantineItems :exec
 -- What is known of an item stays when a later failure knows less. Of two positions the later one: an item's time of change only grows,
 -- and an event, which has not read it, gives the creation instead.
