@@ -10,7 +10,7 @@ create table message_retry (
     altinn2_id integer primary key,
     -- deliveries that failed in a row
     attempt smallint not null,
-    -- it stands in quarantine meanwhile; if not, it holds the live watermark
+    -- it was put in quarantine meanwhile; while it is not there, it holds the live watermark
     quarantined boolean not null,
     -- of the message
     created timestamptz not null,
@@ -26,7 +26,7 @@ create table message_retry (
 
 create index message_retry_due on message_retry (due_at);
 -- What holds the live watermark.
-create index message_retry_holding on message_retry (changed_at) where not quarantined;
+create index message_retry_holding on message_retry (changed_at);
 
 -- +goose Down
 drop table message_retry;

@@ -87,7 +87,7 @@ func (q *Queries) MessageRetries(ctx context.Context, altinn2Ids []int32) ([]Mes
 }
 
 const messageWatermark = `-- name: MessageWatermark :one
-select least(o.position, (select min(r.changed_at) from message_retry r where not r.quarantined and not exists (
+select least(o.position, (select min(r.changed_at) from message_retry r where not exists (
         select from quarantine q where q.source = 'a2-correspondence' and q.item_key = r.altinn2_id::text)))::timestamptz as watermark
 from poll_org o where o.source = 'a2-correspondence' and o.reach = $1 and o.org = ''
 `

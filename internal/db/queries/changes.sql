@@ -12,7 +12,7 @@ where source = @source and reach = @reach and org = '' and epoch = @epoch;
 
 -- name: MessageWatermark :one
 -- Every change before it is delivered, or its message stands in quarantine, whoever put it there.
-select least(o.position, (select min(r.changed_at) from message_retry r where not r.quarantined and not exists (
+select least(o.position, (select min(r.changed_at) from message_retry r where not exists (
         select from quarantine q where q.source = 'a2-correspondence' and q.item_key = r.altinn2_id::text)))::timestamptz as watermark
 from poll_org o where o.source = 'a2-correspondence' and o.reach = @reach and o.org = '';
 

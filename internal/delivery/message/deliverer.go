@@ -191,35 +191,33 @@ func (d *Deliverer) Publish(ctx context.Context, altinn2IDs []int32, order Order
 	})
 }
 
-// publishAll is the second stage of messages that are held.
+// publishAll is the second stage of messages that are held. One in quarantine goes all the way by a reading, like any delivery: of what
+// failed our own record knows nothing, and it may be a purge.
 func (d *Deliverer) publishAll(ctx context.Context, held lease, tasks []*task, order Order, readAt time.Time) error {
 	if err := d.load(ctx, tasks); err != nil {
 		return err
 	}
+	if err := d.findQuarantined(ctx, tasks); err != nil {
+		return err
+	}
+	var read []*task
 	for _, t := range tasks {
-		if t.publishOnly(order.Insist); !t.reads {
-			continue
+		if t.quarantined && t.known && t.row.stage != untransferred {
+			t.reads = true
+		} else {
+			t.publishOnly(order.Insist)
 		}
-		if err := d.readAndFollow(ctx, held, t, order); err != nil {
-			return err
+		if t.reads {
+			read = append(read, t)
 		}
+	}
+	if err := d.transferAll(ctx, held, read, order); err != nil {
+		return err
 	}
 	if err := d.publish(ctx, held, tasks, order.hooks); err != nil {
 		return err
 	}
 	return d.record(ctx, held, tasks, order, readAt)
-}
-
-// readAndFollow brings a message of the second stage as far as it can be made available.
-func (d *Deliverer) readAndFollow(ctx context.Context, held lease, t *task, order Order) error {
-	release, begun := order.begin(ctx, t)
-	if !begun {
-		return nil
-	}
-	defer release()
-	err := d.transfer(ctx, held, t, Order{Lane: History, Insist: order.Insist})
-	order.ended(t)
-	return err
 }
 
 // all runs do on those tasks whose messages nobody else works on.
@@ -255,18 +253,30 @@ func (d *Deliverer) all(
 	return results, nil
 }
 
-// bring brings messages over that were read after readAt. What fails of one message is its task's error; the error is one of the
-// database or the lease.
+// bring brings messages over that are read after readAt, or were listed before. What fails of one message is its task's error; the error
+// is one of the database or the lease.
 func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order Order, readAt time.Time) error {
 	if err := d.load(ctx, tasks); err != nil {
 		return err
 	}
-	for _, t := range tasks {
-		t.left = held.left[t.number]
+	if err := d.findQuarantined(ctx, tasks); err != nil {
+		return err
 	}
+	if err := d.transferAll(ctx, held, tasks, order); err != nil {
+		return err
+	}
+	if err := d.publish(ctx, held, tasks, hooks{failed: order.failed, last: order.last, failedCalls: order.failedCalls}); err != nil {
+		return err
+	}
+	return d.record(ctx, held, tasks, order, readAt)
+}
+
+// transferAll does what comes before making available. What is over there by then is on record before that begins.
+func (d *Deliverer) transferAll(ctx context.Context, held lease, tasks []*task, order Order) error {
 	group, transfers := errgroup.WithContext(ctx)
 	group.SetLimit(d.concurrency())
 	for i, t := range tasks {
+		t.left = held.left[t.number]
 		release, begun := order.begin(ctx, t)
 		if !begun {
 			for _, left := range tasks[i+1:] {
@@ -284,17 +294,11 @@ func (d *Deliverer) bring(ctx context.Context, held lease, tasks []*task, order 
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(tasks, func(t *task) bool { return t.publish }) {
-		// What is over there already is on record before the next step begins. What failed is not judged yet.
-		stored := slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.err != nil })
-		if err := d.keep(ctx, held, stored); err != nil {
-			return err
-		}
-		if err := d.publish(ctx, held, tasks, hooks{failed: order.failed, last: order.last, failedCalls: order.failedCalls}); err != nil {
-			return err
-		}
+	if !slices.ContainsFunc(tasks, func(t *task) bool { return t.publish }) {
+		return nil
 	}
-	return d.record(ctx, held, tasks, order, readAt)
+	// What failed is not judged yet.
+	return d.keep(ctx, held, slices.DeleteFunc(slices.Clone(tasks), func(t *task) bool { return t.err != nil }))
 }
 
 func (d *Deliverer) concurrency() int {

@@ -41,6 +41,25 @@ func (d *Deliverer) load(ctx context.Context, tasks []*task) error {
 	return nil
 }
 
+// findQuarantined sees which messages stand in quarantine. Those are read under the lease, whatever was listed before: what failed may be
+// a change that came later. Only such a reading releases them.
+func (d *Deliverer) findQuarantined(ctx context.Context, tasks []*task) error {
+	keys := make([]string, len(tasks))
+	for i, t := range tasks {
+		keys[i] = Key(t.number)
+	}
+	found, err := ledger.QuarantinedBy(ctx, db.New(d.Pool), ledger.A2Correspondence, keys)
+	if err != nil {
+		return err
+	}
+	for _, t := range tasks {
+		if _, t.quarantined = found[Key(t.number)]; t.quarantined {
+			t.message = nil
+		}
+	}
+	return nil
+}
+
 // resume takes tasks up again where a try ended whose failure is not on record yet, unless somebody else has had their messages since.
 func (d *Deliverer) resume(ctx context.Context, tasks []*task, before map[int32]aside) error {
 	found := make(map[int32]task, len(tasks))
@@ -93,7 +112,7 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // record writes what came of the messages: their rows, and in the same transaction the ledger's rows of those that were brought over or
-// skipped, which leave the quarantine (Invariant 5).
+// skipped; those that were read leave the quarantine (Invariant 5).
 func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order Order, readAt time.Time) error {
 	for _, t := range tasks {
 		t.readAt = readAt
@@ -111,14 +130,16 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 			return err
 		}
 		var entries []ledger.Entry
-		var keys []string
+		var released []*task
 		for _, t := range tasks {
 			if t.err != nil {
 				continue
 			}
 			result := t.result()
 			entries = append(entries, result.Entry(order.WindowID))
-			keys = append(keys, Key(t.number))
+			if t.quarantined {
+				released = append(released, t)
+			}
 		}
 		overtaken, err := ledger.Record(ctx, q, entries)
 		if err != nil {
@@ -127,8 +148,7 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 		if len(overtaken) > 0 {
 			return ErrLeaseLost
 		}
-		_, err = ledger.ReleaseRead(ctx, q, ledger.A2Correspondence, keys, slices.Repeat([]time.Time{readAt}, len(keys)))
-		if err != nil || order.write == nil {
+		if err := release(ctx, q, released, readAt); err != nil || order.write == nil {
 			return err
 		}
 		return order.write(ctx, q, tasks)
@@ -137,6 +157,26 @@ func (d *Deliverer) record(ctx context.Context, held lease, tasks []*task, order
 		held.recorded(tasks)
 	}
 	return err
+}
+
+// release takes messages out of quarantine that were read after readAt. What live still owed of them is done with that reading as well:
+// left owed, it would hold the live watermark that it did not hold in quarantine.
+func release(ctx context.Context, q *db.Queries, tasks []*task, readAt time.Time) error {
+	if len(tasks) == 0 {
+		return nil
+	}
+	keys, numbers := make([]string, len(tasks)), make([]int32, len(tasks))
+	for i, t := range tasks {
+		keys[i], numbers[i] = Key(t.number), t.number
+	}
+	_, err := ledger.ReleaseRead(ctx, q, ledger.A2Correspondence, keys, slices.Repeat([]time.Time{readAt}, len(keys)))
+	if err != nil {
+		return err
+	}
+	if err := q.DropMessageRetries(ctx, db.DropMessageRetriesParams{Altinn2Ids: numbers, ReadAt: readAt}); err != nil {
+		return fmt.Errorf("record that %d messages are owed no more: %w", len(tasks), err)
+	}
+	return nil
 }
 
 // Entry is the ledger's row of what was brought over.

@@ -97,7 +97,9 @@ type task struct {
 	undated, reads bool
 	// doubted: that the message may be stored over there was on record.
 	doubted bool
-	err     error
+	// quarantined: the message stood in quarantine when work on it began.
+	quarantined bool
+	err         error
 }
 
 func (t *task) read(message *altinn2.Message) { t.message = message }
