@@ -43,6 +43,16 @@ type AddWindowsParams struct {
 	Items      []string
 }
 
+const awaitBackfills = `-- name: AwaitBackfills :exec
+select pg_advisory_xact_lock_shared(hashtext('dialogsync.backfill.create'))
+`
+
+// Waits for backfills that are being created, whose windows are seen from here on; none is created until the transaction is over.
+func (q *Queries) AwaitBackfills(ctx context.Context) error {
+	_, err := q.db.Exec(ctx, awaitBackfills)
+	return err
+}
+
 const backfill = `-- name: Backfill :one
 select id, source, oldest, newest, orgs, all_orgs, rate_per_s, parallel, max_failure_share, state, waiting_reason, waiting_since, reason, operator, created_at, finished_at, stream, redo, older_than_mapping from backfill where id = $1
 `

@@ -385,26 +385,61 @@ func (q *Queries) RecordPage(ctx context.Context, arg RecordPageParams) (int64, 
 	return seen, err
 }
 
-const uncoverRange = `-- name: UncoverRange :exec
-update coverage set closed = closed - tstzmultirange(tstzrange($1::timestamptz, $2::timestamptz, '[)'))
-where source = $3 and stream = $4 and org = $5
+const reopenWindows = `-- name: ReopenWindows :exec
+with found as materialized (
+    select f.id from unnest((select $1::timestamptz[])) as day cross join backfill b
+    -- one a day and backfill; the limit makes it one probe each of an index, where a join would read all windows
+    cross join lateral (
+        select w.id from backfill_window w
+        where w.backfill_id = b.id and w.org = $2 and w.to_time > day and w.to_time <= day + interval '24 hours' and w.items is null
+        limit 1) as f
+    where b.source = $3 and b.stream = $4),
+held as (
+    select w.id, w.epoch from backfill_window w join found using (id) where w.state <> 'closed' order by w.id for update of w)
+update backfill_window w set epoch = w.epoch + 1, reached = w.to_time, reached_mode = 'below', tie_token = '',
+    state = case w.state when 'walking' then 'pending' else w.state end, lease_until = null, worker = null
+from held where w.id = held.id and held.epoch > 0
 `
 
-type UncoverRangeParams struct {
-	FromTime time.Time
-	ToTime   time.Time
-	Source   Source
-	Stream   string
-	Org      string
+type ReopenWindowsParams struct {
+	Days   []time.Time
+	Org    string
+	Source Source
+	Stream string
 }
 
-func (q *Queries) UncoverRange(ctx context.Context, arg UncoverRangeParams) error {
-	_, err := q.db.Exec(ctx, uncoverRange,
-		arg.FromTime,
-		arg.ToTime,
+// Sets open windows within these days back to their tops, and takes them from whoever walks them. One that nobody has begun is locked
+// only, so that nobody claims it until the transaction is over.
+func (q *Queries) ReopenWindows(ctx context.Context, arg ReopenWindowsParams) error {
+	_, err := q.db.Exec(ctx, reopenWindows,
+		arg.Days,
+		arg.Org,
+		arg.Source,
+		arg.Stream,
+	)
+	return err
+}
+
+const uncoverDays = `-- name: UncoverDays :exec
+update coverage set closed = closed - days.ranges
+from (select range_agg(tstzrange(day, day + interval '24 hours')) as ranges from unnest($4::timestamptz[]) as day) as days
+where source = $1 and stream = $2 and org = $3 and closed && days.ranges
+`
+
+type UncoverDaysParams struct {
+	Source Source
+	Stream string
+	Org    string
+	Days   []time.Time
+}
+
+// Days in UTC, by their first instants.
+func (q *Queries) UncoverDays(ctx context.Context, arg UncoverDaysParams) error {
+	_, err := q.db.Exec(ctx, uncoverDays,
 		arg.Source,
 		arg.Stream,
 		arg.Org,
+		arg.Days,
 	)
 	return err
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -52,6 +53,11 @@ func (m *messages) carry(
 	ctx context.Context, rows []message.Row, order message.Order, bring carrying,
 ) (settled bool, end *ending, err error) {
 	ended, err := bring(ctx, rows, order, func(ctx context.Context, q *db.Queries, now []*message.Row) error {
+		if order.TransferOnly {
+			if err := m.reopenPublish(ctx, q, now); err != nil {
+				return err
+			}
+		}
 		if _, err := m.save(ctx, q, m.savedOf(rows, now)); err != nil {
 			return err
 		}
@@ -72,6 +78,33 @@ func (m *messages) carry(
 		return false, &ending{}, nil // told to stop
 	}
 	return true, nil, nil
+}
+
+// reopenPublish makes publish walk the days of messages that are hidden now, again maybe: it promises them no more, and its open windows
+// over them go back to their tops, where it lists what is hidden and nothing else. The order of the locks is that of every end of a
+// window, which comes before its coverage; and before the rest of the page, since the backfill's row is part of that.
+func (m *messages) reopenPublish(ctx context.Context, q *db.Queries, now []*message.Row) error {
+	var days []time.Time
+	for _, r := range now {
+		if day := r.Created.Truncate(Day); r.Result().Hidden && !slices.Contains(days, day) {
+			days = append(days, day)
+		}
+	}
+	if len(days) == 0 {
+		return nil
+	}
+	if err := q.AwaitBackfills(ctx); err != nil {
+		return fmt.Errorf("await orders: %w", err)
+	}
+	err := q.ReopenWindows(ctx, db.ReopenWindowsParams{Source: m.backfill.Source, Stream: StagePublish, Org: WholeSource, Days: days})
+	if err != nil {
+		return fmt.Errorf("reopen windows of publish: %w", err)
+	}
+	err = q.UncoverDays(ctx, db.UncoverDaysParams{Source: m.backfill.Source, Stream: StagePublish, Org: WholeSource, Days: days})
+	if err != nil {
+		return fmt.Errorf("take back what publish covers: %w", err)
+	}
+	return nil
 }
 
 // onlyBusy tells whether all that is left of a page is in somebody else's hands.

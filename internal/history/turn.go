@@ -189,15 +189,6 @@ func (t *turn) close(ctx context.Context) (SliceEnd, error) {
 		if t.window.Items != nil {
 			return nil
 		}
-		if t.backfill.Stream == StageTransfer && closedRow.Created > 0 {
-			// What is new is hidden until publish walks there, again maybe: until then it promises too much.
-			err = q.UncoverRange(ctx, db.UncoverRangeParams{
-				Source: t.backfill.Source, Stream: StagePublish, Org: t.window.Org, FromTime: t.window.FromTime, ToTime: t.window.ToTime,
-			})
-			if err != nil {
-				return fmt.Errorf("take back what publish covers: %w", err)
-			}
-		}
 		return q.CoverRange(ctx, db.CoverRangeParams{
 			Source: t.backfill.Source, Stream: t.backfill.Stream, Org: t.window.Org, FromTime: t.window.FromTime, ToTime: t.window.ToTime,
 		})

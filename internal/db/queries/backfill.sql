@@ -2,6 +2,10 @@
 -- Creating backfills is done one at a time, so that two cannot overlap.
 select pg_advisory_xact_lock(hashtext('dialogsync.backfill.create'));
 
+-- name: AwaitBackfills :exec
+-- Waits for backfills that are being created, whose windows are seen from here on; none is created until the transaction is over.
+select pg_advisory_xact_lock_shared(hashtext('dialogsync.backfill.create'));
+
 -- name: OverlappingBackfills :many
 select id, source, oldest, newest, orgs, all_orgs, state from backfill
 where source = @source and stream = @stream and state in ('running', 'paused', 'failed') and oldest < @newest and newest > @oldest

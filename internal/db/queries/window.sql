@@ -87,9 +87,28 @@ insert into coverage as c (source, stream, org, closed)
 values (@source, @stream, @org, tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz, '[)')))
 on conflict (source, stream, org) do update set closed = c.closed + excluded.closed;
 
--- name: UncoverRange :exec
-update coverage set closed = closed - tstzmultirange(tstzrange(@from_time::timestamptz, @to_time::timestamptz, '[)'))
-where source = @source and stream = @stream and org = @org;
+-- name: UncoverDays :exec
+-- Days in UTC, by their first instants.
+update coverage set closed = closed - days.ranges
+from (select range_agg(tstzrange(day, day + interval '24 hours')) as ranges from unnest(@days::timestamptz[]) as day) as days
+where source = @source and stream = @stream and org = @org and closed && days.ranges;
+
+-- name: ReopenWindows :exec
+-- Sets open windows within these days back to their tops, and takes them from whoever walks them. One that nobody has begun is locked
+-- only, so that nobody claims it until the transaction is over.
+with found as materialized (
+    select f.id from unnest((select @days::timestamptz[])) as day cross join backfill b
+    -- one a day and backfill; the limit makes it one probe each of an index, where a join would read all windows
+    cross join lateral (
+        select w.id from backfill_window w
+        where w.backfill_id = b.id and w.org = @org and w.to_time > day and w.to_time <= day + interval '24 hours' and w.items is null
+        limit 1) as f
+    where b.source = @source and b.stream = @stream),
+held as (
+    select w.id, w.epoch from backfill_window w join found using (id) where w.state <> 'closed' order by w.id for update of w)
+update backfill_window w set epoch = w.epoch + 1, reached = w.to_time, reached_mode = 'below', tie_token = '',
+    state = case w.state when 'walking' then 'pending' else w.state end, lease_until = null, worker = null
+from held where w.id = held.id and held.epoch > 0;
 
 -- name: WaitingForTransfer :many
 -- Backfills of publish of which nothing is walked and nothing can be taken up until more is transferred.

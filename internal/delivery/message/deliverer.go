@@ -111,6 +111,8 @@ type Result struct {
 	CorrespondenceID, DialogID uuid.UUID
 	// DueAt is when to look again unasked; zero: never.
 	DueAt time.Time
+	// Hidden: stored, and only the second stage will make it visible.
+	Hidden bool
 	// Warnings tell what was left out or cut.
 	Warnings []mapping.Warning
 	// Created is the message's creation time; Changed and ChangeSeq tell the change that was brought over, zero where it was not read.

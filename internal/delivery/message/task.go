@@ -231,6 +231,7 @@ func (t *task) result() Result {
 	if t.err != nil {
 		r.Outcome = ledger.Failed
 	}
+	r.Hidden = t.err == nil && t.row.stage == transferred && (t.row.dueAt.IsZero() || t.row.dueAt.After(t.now) && !t.dialogUnderWay())
 	return r
 }
 
